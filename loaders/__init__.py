@@ -1,0 +1,1 @@
+"""Ratehouse loaders: fetch files, land every line, load reference data. Never imports Dagster."""

@@ -15,12 +15,16 @@ begin
             null;
         end;
     end loop;
-    -- The connecting user acts as each of them through SET ROLE; superusers need no grant.
-    if not (select rolsuper from pg_roles where rolname = current_user) then
-        execute format(
-            'grant ratehouse_owner, ratehouse_loader, ratehouse_transformer to %I', current_user
-        );
-    end if;
+    -- The connecting user acts as each of them through SET ROLE; superusers need no grant. A user
+    -- who was made a member beforehand may lack the right to grant, and needs none.
+    foreach role_name in array array[
+        'ratehouse_owner', 'ratehouse_loader', 'ratehouse_transformer'
+    ]
+    loop
+        if not pg_has_role(current_user, role_name, 'SET') then
+            execute format('grant %I to %I', role_name, current_user);
+        end if;
+    end loop;
     execute format('grant create on database %I to ratehouse_owner', current_database());
     execute format('grant create on database %I to ratehouse_transformer', current_database());
 end

@@ -1,0 +1,58 @@
+"""Run control: which work set is rated, by whom, with what code, and whether it counts."""
+
+from loaders.runs.code_version import CodeVersion, code_version
+from loaders.runs.errors import (
+    InvoiceRunRefused,
+    RunAbandoned,
+    RunAlreadyAtWork,
+    RunDoesNotBalance,
+)
+from loaders.runs.invoice import (
+    DraftResult,
+    InvoiceRun,
+    bill_groups,
+    choose_bill_groups,
+    close_invoice_run,
+    fail_invoice_run,
+    open_invoice_run,
+    parse_period,
+)
+from loaders.runs.rating import (
+    RatingRun,
+    close_rating_run,
+    fail_rating_run,
+    open_rating_run,
+    open_reprocess_run,
+)
+from loaders.runs.suspense import (
+    SuspenseFilters,
+    SuspenseGroup,
+    filters_from_config,
+    preview_reprocess,
+)
+
+__all__ = [
+    "CodeVersion",
+    "DraftResult",
+    "InvoiceRun",
+    "InvoiceRunRefused",
+    "RatingRun",
+    "RunAbandoned",
+    "RunAlreadyAtWork",
+    "RunDoesNotBalance",
+    "SuspenseFilters",
+    "SuspenseGroup",
+    "bill_groups",
+    "choose_bill_groups",
+    "close_invoice_run",
+    "close_rating_run",
+    "code_version",
+    "fail_invoice_run",
+    "fail_rating_run",
+    "filters_from_config",
+    "open_invoice_run",
+    "open_rating_run",
+    "open_reprocess_run",
+    "parse_period",
+    "preview_reprocess",
+]

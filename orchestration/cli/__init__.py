@@ -1,0 +1,1 @@
+"""The ratehouse command. Each module adds its commands in `register(app)`."""

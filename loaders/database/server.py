@@ -129,6 +129,24 @@ class Server:
                 )
             return True
 
+    def erase(self) -> None:
+        """Stop the server and delete its data, passwords and log for good."""
+        self.stop()
+        outside = binaries.shared_folder(self.home)
+        try:
+            for folder in (self.home / "postgres", self.home / "postgres.new", outside):
+                if folder.exists():
+                    shutil.rmtree(folder)
+            for path in (
+                self.state_file,
+                self.password_file,
+                self.reader_password_file,
+                *self.home.glob("postgresql.log*"),
+            ):
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise ServerError(_explain_os_error(error, self.home)) from error
+
     def url(self) -> str:
         """The owner's URL of the running server's database."""
         running = self.running()

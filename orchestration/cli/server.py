@@ -30,10 +30,21 @@ def up() -> None:
     typer.echo(f"Ready: {kind} {settings.describe_database(url)}")
 
 
-def down() -> None:
+def down(
+    erase: Annotated[
+        bool, typer.Option("--erase", help="Also delete the embedded database for good.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Erase without asking.")] = False,
+) -> None:
     """Stop the embedded database. A server of your own is left alone."""
-    stopped = Server(say=typer.echo).stop()
-    if stopped:
+    server = Server(say=typer.echo)
+    if erase:
+        if not yes:
+            typer.confirm(f"Delete {server.data_directory} with all invoices?", abort=True)
+        server.erase()
+        typer.echo("The embedded database is erased.")
+        return
+    if server.stop():
         typer.echo("The embedded PostgreSQL server is stopped.")
     elif (configured := settings.configured_database_url()) is not None:
         typer.echo(

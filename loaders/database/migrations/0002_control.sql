@@ -30,7 +30,7 @@ create table control.file (
     layout_code text,
     layout_variant text,
     delimiter text,
-    columns text [],
+    columns text[],
     detection jsonb not null default '{}'::jsonb,
     status text not null
     check (status in ('landed', 'held', 'discarded', 'withdrawn', 'failed')),

@@ -275,17 +275,20 @@ values (0, '(suspense)', '(suspense)', '(none)');
 insert into reference.source_key (source_code)
 values ('unassigned_asterisk'), ('unassigned_mapped'), ('unassigned_charges');
 insert into reference.source (source_id, source_code, carrier_code, file_kind, layout_code)
-select
-    k.source_id,
-    k.source_code,
-    'unassigned',
-    s.file_kind,
-    s.layout_code
-from reference.source_key as k
-inner join (values
+with unassigned (source_code, file_kind, layout_code) as (
+    values
     ('unassigned_asterisk', 'cdr', 'asterisk_cdr'),
     ('unassigned_mapped', 'cdr', 'mapped_usage'),
     ('unassigned_charges', 'sdr', 'carrier_charge')
-) as s (source_code, file_kind, layout_code) on k.source_code = s.source_code;
+)
+
+select
+    k.source_id,
+    k.source_code,
+    'unassigned' as carrier_code,
+    u.file_kind,
+    u.layout_code
+from reference.source_key as k
+inner join unassigned as u on k.source_code = u.source_code;
 
 reset role;

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from loaders.demo.month import Month
 from loaders.demo.numbering import (
-from loaders.demo.text import words
     BLOCKED_PREFIX,
     CANADA,
     CARIBBEAN,
@@ -15,19 +14,70 @@ from loaders.demo.text import words
     exchanges_of,
     extract_area_codes,
 )
+from loaders.demo.text import words
 
 PLANS = (
     # code, name, deck, inbound deck, default, duration rounding, base, level, decimals, mode
-    ("RETAIL-STD", "Standard voice", "RETAIL-US", "", "true", "up", "after_minimum", "call", "4",
-     "half_up"),
-    ("BUSINESS-60", "Business by the minute", "RETAIL-BUS", "", "false", "up", "whole_duration",
-     "call", "2", "half_up"),
-    ("TOLLFREE-PLUS", "Voice with toll-free answering", "RETAIL-US", "INBOUND-TF", "false",
-     "half_up", "after_minimum", "call", "4", "half_even"),
-    ("WORLD-SAVER", "World saver", "RETAIL-BUS", "", "false", "half_down", "after_minimum",
-     "invoice", "6", "half_up"),
-    ("WHOLESALE-LINE", "Wholesale minutes", "WHOLESALE-US", "", "false", "up", "after_minimum",
-     "line", "2", "half_up"),
+    (
+        "RETAIL-STD",
+        "Standard voice",
+        "RETAIL-US",
+        "",
+        "true",
+        "up",
+        "after_minimum",
+        "call",
+        "4",
+        "half_up",
+    ),
+    (
+        "BUSINESS-60",
+        "Business by the minute",
+        "RETAIL-BUS",
+        "",
+        "false",
+        "up",
+        "whole_duration",
+        "call",
+        "2",
+        "half_up",
+    ),
+    (
+        "TOLLFREE-PLUS",
+        "Voice with toll-free answering",
+        "RETAIL-US",
+        "INBOUND-TF",
+        "false",
+        "half_up",
+        "after_minimum",
+        "call",
+        "4",
+        "half_even",
+    ),
+    (
+        "WORLD-SAVER",
+        "World saver",
+        "RETAIL-BUS",
+        "",
+        "false",
+        "half_down",
+        "after_minimum",
+        "invoice",
+        "6",
+        "half_up",
+    ),
+    (
+        "WHOLESALE-LINE",
+        "Wholesale minutes",
+        "WHOLESALE-US",
+        "",
+        "false",
+        "up",
+        "after_minimum",
+        "line",
+        "2",
+        "half_up",
+    ),
 )
 PLAN_COLUMNS = words(
     "plan_code plan_name deck_code inbound_deck_code is_default duration_rounding increment_base "
@@ -86,9 +136,17 @@ def rate_rows(month: Month) -> Iterator[dict[str, str]]:
     """Give the rows of rate.csv."""
 
     def row(
-        deck: str, prefix: str, name: str, price: str, jurisdiction: str = "any", fee: str = "0",
-        minimum: str = "", increment: str = "", status: str = "open",
-        valid_from: str = "", valid_to: str = "",
+        deck: str,
+        prefix: str,
+        name: str,
+        price: str,
+        jurisdiction: str = "any",
+        fee: str = "0",
+        minimum: str = "",
+        increment: str = "",
+        status: str = "open",
+        valid_from: str = "",
+        valid_to: str = "",
     ) -> dict[str, str]:
         return {
             "deck_code": deck,
@@ -149,8 +207,13 @@ def rate_rows(month: Month) -> Iterator[dict[str, str]]:
         for place, codes in CARIBBEAN.items():
             for position, code in enumerate(codes.split()):
                 yield row(
-                    deck, f"1{code}", place.title(), _price(158 + 11 * position, shape.factor),
-                    fee="0.03" if retail else "0", minimum="30", increment="6",
+                    deck,
+                    f"1{code}",
+                    place.title(),
+                    _price(158 + 11 * position, shape.factor),
+                    fee="0.03" if retail else "0",
+                    minimum="30",
+                    increment="6",
                 )
         yield from _international(shape, month, row)
         yield row(deck, BLOCKED_PREFIX[0], BLOCKED_PREFIX[1], "", status="blocked")
@@ -192,7 +255,11 @@ def _international(shape: DeckShape, month: Month, row) -> Iterator[dict[str, st
                     shape.code, prefix, destination, price, **common, valid_to=month.instant(15)
                 )
                 yield row(
-                    shape.code, prefix, destination, _price(base + 5, shape.factor), **common,
+                    shape.code,
+                    prefix,
+                    destination,
+                    _price(base + 5, shape.factor),
+                    **common,
                     valid_from=month.instant(15),
                 )
             elif prefix == _CLOSED and retail:
@@ -218,21 +285,138 @@ def charge_tariff_rows(month: Month) -> Iterator[dict[str, str]]:
 
     middle = month.instant(15)
     for code in ("ALPHA-RETAIL", "BETA-RETAIL"):
-        yield row(code, "LINE-B", "Business line", "recurring", "list", "24.95", "", "USD",
-                  "actual_days", "2", "half_up", "", "")
-        yield row(code, "DID", "Direct number", "recurring", "list", "0.75", "", "USD", "none", "2",
-                  "half_up", "", middle)
-        yield row(code, "DID", "Direct number", "recurring", "list", "0.85", "", "USD", "none", "2",
-                  "half_up", middle, "")
-        yield row(code, "SIP-TRUNK", "SIP trunk", "recurring", "markup", "", "17.5", "USD", "none",
-                  "2", "half_up", "", "")
-        yield row(code, "FIBER-100", "Fiber 100 Mb/s", "recurring", "list", "312.5", "", "USD",
-                  "actual_days", "2", "half_even", "", "")
-        yield row(code, "INST", "Installation", "one_off", "list", "99", "", "USD", "none", "2",
-                  "half_up", "", "")
-        yield row(code, "EQUIP", "Equipment", "one_off", "pass_through", "", "", "USD", "none", "2",
-                  "half_up", "", "")
-        yield row(code, "CARE4", "Care level 4", "recurring", "included", "", "", "USD", "none",
-                  "2", "half_up", "", "")
-        yield row(code, "TAXPT", "Carrier tax", "tax", "excluded", "", "", "USD", "none", "2",
-                  "half_up", "", "")
+        yield row(
+            code,
+            "LINE-B",
+            "Business line",
+            "recurring",
+            "list",
+            "24.95",
+            "",
+            "USD",
+            "actual_days",
+            "2",
+            "half_up",
+            "",
+            "",
+        )
+        yield row(
+            code,
+            "DID",
+            "Direct number",
+            "recurring",
+            "list",
+            "0.75",
+            "",
+            "USD",
+            "none",
+            "2",
+            "half_up",
+            "",
+            middle,
+        )
+        yield row(
+            code,
+            "DID",
+            "Direct number",
+            "recurring",
+            "list",
+            "0.85",
+            "",
+            "USD",
+            "none",
+            "2",
+            "half_up",
+            middle,
+            "",
+        )
+        yield row(
+            code,
+            "SIP-TRUNK",
+            "SIP trunk",
+            "recurring",
+            "markup",
+            "",
+            "17.5",
+            "USD",
+            "none",
+            "2",
+            "half_up",
+            "",
+            "",
+        )
+        yield row(
+            code,
+            "FIBER-100",
+            "Fiber 100 Mb/s",
+            "recurring",
+            "list",
+            "312.5",
+            "",
+            "USD",
+            "actual_days",
+            "2",
+            "half_even",
+            "",
+            "",
+        )
+        yield row(
+            code,
+            "INST",
+            "Installation",
+            "one_off",
+            "list",
+            "99",
+            "",
+            "USD",
+            "none",
+            "2",
+            "half_up",
+            "",
+            "",
+        )
+        yield row(
+            code,
+            "EQUIP",
+            "Equipment",
+            "one_off",
+            "pass_through",
+            "",
+            "",
+            "USD",
+            "none",
+            "2",
+            "half_up",
+            "",
+            "",
+        )
+        yield row(
+            code,
+            "CARE4",
+            "Care level 4",
+            "recurring",
+            "included",
+            "",
+            "",
+            "USD",
+            "none",
+            "2",
+            "half_up",
+            "",
+            "",
+        )
+        yield row(
+            code,
+            "TAXPT",
+            "Carrier tax",
+            "tax",
+            "excluded",
+            "",
+            "",
+            "USD",
+            "none",
+            "2",
+            "half_up",
+            "",
+            "",
+        )

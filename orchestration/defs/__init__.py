@@ -1,0 +1,1 @@
+"""The definitions of the code location, one folder per concern."""

@@ -1,0 +1,1 @@
+"""Billing runs: draft invoices of a period."""

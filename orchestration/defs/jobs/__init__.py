@@ -1,0 +1,1 @@
+"""The jobs people and schedules start."""

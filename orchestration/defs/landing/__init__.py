@@ -1,0 +1,1 @@
+"""Files: the drop folder, what is landed from it, the sensor that watches it."""

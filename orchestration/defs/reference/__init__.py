@@ -1,0 +1,1 @@
+"""Reference data: what usage is rated against."""

@@ -1,0 +1,1 @@
+"""Helpers of the code location. Nothing here is a definition, and nothing needs a manifest."""

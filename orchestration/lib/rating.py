@@ -1,0 +1,110 @@
+"""The life of rating runs inside one Dagster step: open, build, close, until nothing is left."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from typing import Any
+
+import dagster as dg
+import psycopg2
+from dagster_dbt import DbtCliResource
+
+from loaders import database, runs
+from orchestration.lib import paths, progress
+from orchestration.lib.dbt_arguments import RATING_SELECTION, build_arguments
+from orchestration.lib.dbt_process import Context, DbtProcess, folder_name
+from orchestration.lib.report import rating_run_event
+from orchestration.lib.words import failures_in_words
+
+Opener = Callable[[Any], runs.RatingRun | None]
+
+
+def requested_by(context: Context) -> str:
+    """Who asked: the tag the command line sets, else a schedule or sensor, else the login."""
+    tags: Mapping[str, str] = context.run.tags
+    for tag in ("ratehouse/requested_by", "dagster/schedule_name", "dagster/sensor_name"):
+        if tag in tags:
+            return tags[tag]
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def run_arguments(context: Context) -> dict[str, Any]:
+    """What every opened run remembers about its making."""
+    code = runs.code_version()
+    return {
+        "requested_by": requested_by(context),
+        "code_commit": code.commit,
+        "code_is_dirty": code.is_dirty,
+        "orchestrator_run_id": context.run_id,
+        "build_schema": paths.build_schema(),
+    }
+
+
+def rate_until_done(
+    context: Context, dbt: DbtCliResource, open_run: Opener, *, once: bool = False
+) -> Iterator[Any]:
+    """Rate one work set after the other; files that land meanwhile make the next one.
+
+    Yields Dagster's events. A step may announce each of its outputs once, so those of the second
+    run and later are logged instead.
+    """
+    is_asset = isinstance(context, dg.AssetExecutionContext)
+    number = 0
+    with failures_in_words(), closing(database.connect()) as connection:
+        while (run := open_run(connection)) is not None:
+            number += 1
+            progress.say(run.describe())
+            context.log.info(run.describe())
+            for event in _rate_one(context, dbt, connection, run):
+                if is_asset and number > 1:
+                    log_again(context, event)
+                else:
+                    yield event
+            if once:
+                break
+    if number == 0:
+        progress.say("nothing to rate: every landed file is rated")
+        context.log.info("Nothing to rate: every landed file is rated.")
+
+
+def _rate_one(
+    context: Context, dbt: DbtCliResource, connection: Any, run: runs.RatingRun
+) -> Iterator[Any]:
+    process = DbtProcess(folder_name(context, "rating", run.rating_run_id, run.attempt))
+    # In an asset step Dagster names the selection itself, from the assets that were asked for.
+    selection = None if isinstance(context, dg.AssetExecutionContext) else RATING_SELECTION
+    with put_down_on_failure(lambda words: runs.fail_rating_run(connection, run, words)):
+        yield from process.stream(context, dbt, build_arguments(selection), run.environment())
+    totals = runs.close_rating_run(connection, run)
+    progress.say(f"rating run {run.rating_run_id} balances and is closed")
+    context.log_event(rating_run_event(connection, run, totals, process))
+
+
+@contextmanager
+def put_down_on_failure(put_down: Callable[[str], None]) -> Iterator[None]:
+    """Whatever ends the building, the run says why; a lost connection leaves it as killed."""
+    try:
+        yield
+    except BaseException as error:
+        words = getattr(error, "description", None) or str(error) or "interrupted"
+        with suppress(psycopg2.Error, runs.RunAbandoned):
+            put_down(words)
+        raise
+
+
+def log_again(context: dg.AssetExecutionContext, event: Any) -> None:
+    """Record a further materialization of an asset whose output this step has yielded."""
+    if isinstance(event, dg.Output):
+        context.log_event(
+            dg.AssetMaterialization(
+                asset_key=context.asset_key_for_output(event.output_name),
+                metadata=event.metadata,
+            )
+        )
+    elif isinstance(event, dg.AssetCheckResult) and not event.passed:
+        context.log.warning(f"check {event.check_name} of {event.asset_key} did not pass")

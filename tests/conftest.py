@@ -17,8 +17,8 @@ from loaders.database import connect, migrate
 from tests.servers import (
     drop_database,
     execute,
-    temporary_folder,
     scratch_server,
+    temporary_folder,
     with_database,
 )
 

@@ -145,36 +145,38 @@ def find_binaries(home: Path, account: Account | None) -> Path:
 
 
 def _version_of(installation: Path, account: Account | None) -> str:
+    # initdb needs the libraries that come beside the programs; postgres does not.
     try:
-        result = run([str(installation / "bin" / "postgres"), "--version"], account)
+        result = run([str(installation / "bin" / "initdb"), "--version"], account)
     except OSError as error:
         return error.strerror or str(error)
     return (result.stdout + result.stderr).strip()
 
 
 def _runs(installation: Path, account: Account | None) -> bool:
-    return _version_of(installation, account).startswith("postgres (PostgreSQL)")
+    return _version_of(installation, account).startswith("initdb (PostgreSQL)")
 
 
 def _copy_for(installation: Path, home: Path) -> Path:
     """A copy outside a closed folder such as /root, so that the account can run it."""
     folder = make_shared_folder(home)
     # Named after what it holds: an updated package gets a fresh copy.
-    stamp = (installation / "bin" / "postgres").stat()
-    copy = folder / f"{_INSTALLATION}-{stamp.st_size}-{int(stamp.st_mtime)}"
+    facts = (installation / "bin" / "postgres").stat()
+    copy = folder / f"programs-{facts.st_size}-{int(facts.st_mtime)}"
+    package = installation.parent
     if not copy.exists():
         part = Path(tempfile.mkdtemp(prefix="copy-", dir=folder))
         try:
-            shutil.copytree(installation, part, dirs_exist_ok=True)
-            # The programs look for their libraries beside the package.
-            libraries = installation.parent.parent / f"{_PACKAGE}.libs"
+            # As they lie in the package: the programs find their libraries relative to themselves.
+            shutil.copytree(installation, part / package.name / installation.name)
+            libraries = package.with_name(f"{_PACKAGE}.libs")
             if libraries.is_dir():
-                shutil.copytree(libraries, part / "lib", dirs_exist_ok=True)
+                shutil.copytree(libraries, part / libraries.name)
             part.chmod(0o755)
             part.rename(copy)
         except OSError as error:
             shutil.rmtree(part, ignore_errors=True)
             raise ServerError(
-                f"Cannot copy the PostgreSQL programs to {copy}: {error.strerror}."
+                f"Cannot copy the PostgreSQL programs to {copy}: {error.strerror or error}."
             ) from error
-    return copy
+    return copy / package.name / installation.name

@@ -323,7 +323,7 @@ class Server:
 
     def _check_version(self, data: Path) -> None:
         try:
-            found = (data / "PG_VERSION").read_text(encoding="ascii").strip()
+            found = (data / "PG_VERSION").read_text(encoding="utf-8").strip()
         except OSError as error:
             raise ServerError(_explain_os_error(error, data)) from error
         if found != str(binaries.MAJOR_VERSION):

@@ -82,7 +82,7 @@ def available_memory() -> int:
         "/sys/fs/cgroup/memory/memory.limit_in_bytes",
     ):
         try:
-            limit = Path(path).read_text(encoding="ascii").strip()
+            limit = Path(path).read_text(encoding="utf-8").strip()
         except OSError:
             continue
         if limit.isdigit():

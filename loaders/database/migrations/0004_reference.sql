@@ -41,8 +41,8 @@ create table reference.source (
     direction_mode text not null default 'indeterminate'
     check (direction_mode in ('outbound', 'inbound', 'indeterminate')),
     classify_mode text not null default 'npanxx'
-    check (classify_mode in ('none', 'npanxx', 'pre_classified')),
-    rating_mode text not null default 'rate' check (rating_mode in ('none', 'rate', 'pre_rated')),
+    check (classify_mode in ('none', 'npanxx')),
+    rating_mode text not null default 'rate' check (rating_mode in ('none', 'rate')),
     cost_deck_code text,
     currency_code text not null default 'USD',
     charge_tariff_code text,

@@ -190,7 +190,7 @@ class SwitchWriter:
         if kind == "repeated_row":
             return ([previous, self.line(formed)], 2) if previous else (None, 0)
         if kind == "short_row":
-            return [_cut(self.line(formed), 9)], 1
+            return [_cut(self.line(formed), 8)], 1
         if kind == "long_row":
             return [self.line(formed)[:-1] + ',"x","y","z",1,2,3,4,5,6,7,8,9\n'], 1
         if kind == "blank_line":
@@ -276,7 +276,7 @@ def _quoted(value: str) -> str:
 
 
 def _cut(line: str, fields: int) -> str:
-    """Keep the first fields of a line; the caller ID of our lines holds no comma."""
+    """Keep the first fields of a line; none of the first eight holds a comma."""
     return ",".join(line.split(",")[:fields]) + "\n"
 
 
@@ -299,6 +299,8 @@ def write_daily(
     tail: deque[str] = deque(maxlen=REPEATED_FROM_YESTERDAY)
     previous = ""
     for hour, hour_calls in calls:
+        if not hour_calls:
+            continue
         date = clock[hour][2]
         if date != day:
             if output is not None:
@@ -338,6 +340,8 @@ def write_weekly_exports(
     week = 0
     previous = ""
     for hour, hour_calls in calls:
+        if not hour_calls:
+            continue
         date = clock[hour][2]
         wanted = 1 + min(4, max(0, (date - month.first).days) // 7)
         if wanted != week:

@@ -1,0 +1,162 @@
+"""The reference CSVs, dated: what holds at an instant. Every row counts as known."""
+
+import csv
+import datetime as dt
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+Row = dict[str, str]
+_ALWAYS = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
+_NEVER = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
+
+_DEFAULTS = {
+    "source": {
+        "time_zone": "UTC", "date_order": "ymd", "decimal_mark": ".", "number_plan": "nanp",
+        "direction_mode": "indeterminate", "classify_mode": "npanxx", "rating_mode": "rate",
+        "currency_code": "USD", "column_map": "{}",
+    },
+    "account": {
+        "bill_group": "main", "time_zone": "UTC", "anchor_day": "1", "currency_code": "USD",
+    },
+    "service_identifier": {"direction": "both"},
+    "plan": {
+        "is_default": "false", "duration_rounding": "up", "increment_base": "after_minimum",
+        "rounding_level": "call", "rounding_decimals": "4", "rounding_mode": "half_up",
+    },
+    "deck": {
+        "is_jurisdictional": "false", "minimum_seconds": "0", "increment_seconds": "1",
+        "rounding_decimals": "6", "rounding_mode": "half_up",
+    },
+    "rate": {"jurisdiction": "any", "status": "open", "connection_fee": "0"},
+    "charge_tariff": {
+        "charge_class": "recurring", "proration": "none", "rounding_decimals": "2",
+        "rounding_mode": "half_up", "currency_code": "USD",
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Dated:
+    """A reference row and when it holds."""
+
+    row: Row
+    valid_from: dt.datetime
+    valid_to: dt.datetime
+
+    def holds(self, at: dt.datetime) -> bool:
+        return self.valid_from <= at < self.valid_to
+
+
+def _instant(text: str | None, default: dt.datetime) -> dt.datetime:
+    if not text or text in ("-infinity", "infinity"):
+        return default
+    at = dt.datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return at if at.tzinfo else at.replace(tzinfo=dt.UTC)
+
+
+def truth(text: str | None) -> bool:
+    """Read a boolean of a CSV."""
+    return (text or "").lower() in ("true", "t", "yes", "y", "1")
+
+
+class Reference:
+    """All reference data of a folder of `<kind>.csv` files, or of rows given in memory."""
+
+    def __init__(self, kinds: dict[str, list[Row]]) -> None:
+        rows: dict[str, list[Dated]] = {}
+        for kind, given in kinds.items():
+            defaults = _DEFAULTS.get(kind, {})
+            rows[kind] = [
+                Dated(
+                    defaults | {k: v for k, v in row.items() if v not in (None, "")},
+                    _instant(row.get("valid_from"), _ALWAYS),
+                    _instant(row.get("valid_to"), _NEVER),
+                )
+                for row in given
+            ]
+
+        def index(kind: str, *columns: str) -> dict[tuple[str, ...], list[Dated]]:
+            table: dict[tuple[str, ...], list[Dated]] = defaultdict(list)
+            for dated in rows.get(kind, []):
+                table[tuple(dated.row.get(column, "") for column in columns)].append(dated)
+            return table
+
+        self._sources = index("source", "source_code")
+        self._accounts = index("account", "account_code")
+        self._services = index("service", "service_code")
+        self._identifiers = index("service_identifier", "identifier_kind", "identifier_value")
+        self._plans = index("plan", "plan_code")
+        self._decks = index("deck", "deck_code")
+        self._rates = index("rate", "deck_code", "prefix")
+        self._npa = index("npa", "npa")
+        self._npanxx = index("npanxx", "npanxx")
+        self._charge_tariffs = index("charge_tariff", "charge_tariff_code", "product_code")
+        self._default_plans = [p for p in rows.get("plan", []) if truth(p.row["is_default"])]
+        self.longest_prefix = max((len(key[1]) for key in self._rates), default=0)
+        self.pattern_lengths = sorted(
+            {
+                len(value.removesuffix("{!}"))
+                for kind, value in self._identifiers
+                if kind == "pattern"
+            },
+            reverse=True,
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> "Reference":
+        """Read every CSV of a folder."""
+        kinds = {}
+        for path in sorted(folder.glob("*.csv")):
+            with path.open(encoding="utf-8", newline="") as stream:
+                kinds[path.stem] = list(csv.DictReader(stream))
+        return cls(kinds)
+
+    @staticmethod
+    def _one(found: list[Dated], at: dt.datetime) -> Row | None:
+        return next((dated.row for dated in found if dated.holds(at)), None)
+
+    def source(self, code: str) -> Row:
+        """Give a source; the demo's sources are not dated."""
+        return self._sources[(code,)][0].row
+
+    def column_map(self, code: str) -> dict[str, str]:
+        """Give header of the file -> meaning of a mapped source."""
+        return json.loads(self.source(code).get("column_map", "{}"))
+
+    def account(self, code: str, at: dt.datetime) -> Row | None:
+        return self._one(self._accounts[(code,)], at)
+
+    def service(self, code: str, at: dt.datetime) -> Row | None:
+        return self._one(self._services[(code,)], at)
+
+    def identifiers(self, kind: str, value: str, at: dt.datetime) -> list[Row]:
+        return [d.row for d in self._identifiers.get((kind, value), ()) if d.holds(at)]
+
+    def plan(self, code: str, at: dt.datetime) -> Row | None:
+        return self._one(self._plans[(code,)], at)
+
+    def default_plan(self, at: dt.datetime) -> Row | None:
+        return self._one(self._default_plans, at)
+
+    def deck(self, code: str, at: dt.datetime) -> Row | None:
+        return self._one(self._decks[(code,)], at)
+
+    def rates(self, deck_code: str, prefix: str, at: dt.datetime) -> list[Row]:
+        return [d.row for d in self._rates.get((deck_code, prefix), ()) if d.holds(at)]
+
+    def area_code(self, npa: str, at: dt.datetime) -> Row | None:
+        return self._one(self._npa.get((npa,), []), at)
+
+    def exchange(self, npanxx: str, at: dt.datetime) -> Row | None:
+        return self._one(self._npanxx.get((npanxx,), []), at)
+
+    def charge_price(self, tariff: str, product: str, at: dt.datetime) -> Row | None:
+        return self._one(self._charge_tariffs.get((tariff, product), []), at)
+
+
+def decimal(text: str | None, default: str = "0") -> Decimal:
+    """Read a price of a CSV."""
+    return Decimal(text or default)

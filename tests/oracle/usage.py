@@ -1,0 +1,349 @@
+"""Usage records to final legs: rules sections 2 to 7, in the order in which they apply."""
+
+import datetime as dt
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from fractions import Fraction
+
+from tests.oracle.classify import Place, charge_class_of, jurisdiction_of, place_of
+from tests.oracle.invoice import period_of
+from tests.oracle.matching import Match, match_key, match_number
+from tests.oracle.numbers import Number, NumberPlan, read_number
+from tests.oracle.rating import cost_price, retail_price
+from tests.oracle.reading import RawFile, RawRecord
+from tests.oracle.reference import Reference, Row
+from tests.oracle.times import Start, read_duration, read_start
+
+Key = tuple[int, int]  # file, line
+
+_DISPOSITIONS = {
+    "ANSWERED": "answered", "ANSWER": "answered", "OK": "answered", "COMPLETED": "answered",
+    "16": "answered", "200": "answered", "NO ANSWER": "no_answer", "NOANSWER": "no_answer",
+    "BUSY": "busy", "FAILED": "failed", "CONGESTION": "congestion", "CANCEL": "canceled",
+    "CANCELED": "canceled", "CANCELLED": "canceled",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class UsageLeg:
+    """The final facts of a leg, as far as the rules determine them."""
+
+    file_id: int
+    line_no: int
+    leg_no: int
+    source_code: str
+    state: str
+    reason: str | None = None
+    original: Key | None = None
+    direction: str | None = None
+    started_at: dt.datetime | None = None
+    time_quality: str | None = None
+    billable_seconds: Decimal | None = None
+    disposition: str | None = None
+    calling_class: str | None = None
+    calling_number: str | None = None
+    called_number_class: str | None = None
+    called_number: str | None = None
+    service_code: str | None = None
+    match_method: str | None = None
+    account_code: str | None = None
+    plan_code: str | None = None
+    plan_source: str | None = None
+    called_class: str | None = None
+    calling_state: str | None = None
+    called_state: str | None = None
+    jurisdiction: str | None = None
+    charge_class: str | None = None
+    rated_number: str | None = None
+    retail_deck_code: str | None = None
+    retail_prefix: str | None = None
+    retail_billed_seconds: int | None = None
+    retail_unrounded_amount: Fraction | None = None
+    retail_amount: Fraction | None = None
+    currency_code: str | None = None
+    cost_status: str | None = None
+    cost_prefix: str | None = None
+    cost_billed_seconds: int | None = None
+    cost_unrounded_amount: Fraction | None = None
+    cost_amount: Fraction | None = None
+    at_risk_amount: Fraction | None = None
+    period_month: dt.date | None = None
+
+
+@dataclass(frozen=True)
+class _Raw:
+    """The values of a record that the rules speak of, whatever its layout calls them."""
+
+    start: str
+    calling: str
+    called: str
+    duration: str
+    billable: str
+    disposition: str
+    keys: tuple[str, ...]
+    identity: tuple[object, ...]
+
+    @property
+    def content(self) -> tuple[str, ...]:
+        return (self.start, self.calling, self.called, self.billable, self.disposition)
+
+
+def _interpret(record: RawRecord, source: Row) -> _Raw:
+    values = record.values
+    get = values.get
+    if source["layout_code"] == "asterisk_cdr":
+        unique, sequence = get("uniqueid", "").strip(), get("sequence", "").strip()
+        identity: tuple[object, ...] = (
+            (unique + "|" + sequence,) if unique and sequence else tuple(values.items())
+        )
+        return _Raw(
+            get("start_time", ""), get("src", ""), get("dst", ""), get("duration", ""),
+            get("billsec", ""), get("disposition", ""), (get("accountcode", ""),),
+            (source["source_code"], *identity),
+        )  # fmt: skip
+    start = get("start_time", "")
+    if not start.strip():
+        start = f"{get('start_date', '')} {get('start_clock', '')}".strip()
+    record_id = get("record_id", "").strip()
+    identity = (record_id,) if record_id else tuple(values.items())
+    billable = get("billable_duration", "")
+    return _Raw(
+        start, get("calling_number", ""), get("called_number", ""), get("duration", ""),
+        billable if billable.strip() else get("duration", ""), get("disposition", ""),
+        (get("service_key", ""), get("account_key", "")), (source["source_code"], *identity),
+    )  # fmt: skip
+
+
+class UsageRater:
+    """Takes files in the order in which they landed and gives the final legs."""
+
+    def __init__(
+        self,
+        reference: Reference,
+        number_plans: dict[str, NumberPlan],
+        received_at: dt.datetime,
+    ) -> None:
+        self.reference = reference
+        self.number_plans = number_plans
+        self.received_at = received_at
+        # Identity -> content -> first record with it, in order of arrival.
+        self._seen: dict[tuple[object, ...], dict[tuple[str, ...], Key]] = {}
+
+    def rate_file(self, file: RawFile) -> list[UsageLeg]:
+        """Rate every record of a landed file."""
+        source = self.reference.source(file.source_code)
+        legs: list[UsageLeg] = []
+        for record in file.records:
+            legs += self._rate(file, record, source)
+        return legs
+
+    def _rate(self, file: RawFile, record: RawRecord, source: Row) -> list[UsageLeg]:
+        raw = _interpret(record, source)
+        start = read_start(raw.start, source["time_zone"], source["date_order"], self.received_at)
+        plan = self.number_plans[source["number_plan"]]
+        calling, called = read_number(raw.calling, plan), read_number(raw.called, plan)
+        billable, disposition, duration_error = _billable(raw, source)
+
+        here = (file.file_id, record.line_no)
+        contents = self._seen.setdefault(raw.identity, {})
+        original = contents.get(raw.content)
+        conflict = original is None and bool(contents)
+        contents.setdefault(raw.content, here)
+
+        leg = UsageLeg(
+            file.file_id, record.line_no, 1, file.source_code, "error",
+            direction="inbound" if source["direction_mode"] == "inbound" else "outbound",
+            started_at=start.at, time_quality=start.quality, billable_seconds=billable,
+            disposition=disposition, calling_class=calling.number_class,
+            calling_number=calling.e164, called_number_class=called.number_class,
+            called_number=called.e164,
+        )  # fmt: skip
+
+        def early(state: str, reason: str) -> list[UsageLeg]:
+            done = replace(leg, state=state, reason=reason)
+            if state == "error":
+                done = self._with_risk(done, calling, called, source)
+            return [self._with_period(done)]
+
+        if start.error:
+            return early("error", start.error)
+        if original is not None:
+            leg = replace(leg, original=original)
+            return early("duplicate", "repeated_record")
+        if conflict:
+            leg = replace(leg, original=next(iter(contents.values())))
+            return early("error", "key_conflict")
+        if duration_error:
+            return early("error", duration_error)
+        reason = _not_billable(disposition, billable, calling, called)
+        if reason:
+            return early("not_billable", reason)
+        if called.number_class in ("missing", "anonymous"):
+            return early("error", "missing_called_number")
+        if called.number_class in ("invalid", "name"):
+            return early("error", "invalid_called_number")
+        if "scientific" in (called.number_class, calling.number_class):
+            return early("error", "scientific_notation_number")
+        return self._match_and_price(leg, raw, start, calling, called, source)
+
+    def _match_and_price(
+        self, leg: UsageLeg, raw: _Raw, start: Start, calling: Number, called: Number, source: Row
+    ) -> list[UsageLeg]:
+        assert start.at is not None
+        at = start.at
+        caller = match_number(self.reference, calling.e164, "outbound", at)
+        for key in raw.keys:
+            caller = caller or match_key(self.reference, "account_key", key, "outbound", at)
+        callee = match_number(self.reference, called.e164, "inbound", at)
+        mode = source["direction_mode"]
+        sides: list[tuple[str, Match | None]]
+        if mode == "outbound":
+            sides = [("outbound", caller)]
+        elif mode == "inbound":
+            sides = [("inbound", callee)]
+        elif caller and callee:
+            sides = [("outbound", caller), ("inbound", callee)]
+        elif callee:
+            sides = [("inbound", callee)]
+        else:
+            sides = [("outbound", caller)]
+        legs = []
+        for number, (direction, match) in enumerate(sides, start=1):
+            side = replace(leg, leg_no=number, direction=direction)
+            finished = self._price(side, match, calling, called, source)
+            if finished.state == "error":
+                finished = self._with_risk(finished, calling, called, source)
+            legs.append(self._with_period(finished))
+        return legs
+
+    def _classify(self, leg: UsageLeg, calling: Number, called: Number, source: Row) -> UsageLeg:
+        assert leg.started_at is not None and leg.direction is not None
+        there = place_of(called, self.reference, leg.started_at)
+        here: Place | None = None
+        if calling.e164:
+            here = place_of(calling, self.reference, leg.started_at)
+        jurisdiction = None if source["classify_mode"] == "none" else jurisdiction_of(here, there)
+        toll_free_answered = leg.direction == "inbound" and there.called_class == "toll_free"
+        rated = calling if toll_free_answered else called
+        return replace(
+            leg,
+            called_class=there.called_class,
+            calling_state=here.state if here else None,
+            called_state=there.state,
+            jurisdiction=jurisdiction,
+            charge_class=charge_class_of(leg.direction, there.called_class, jurisdiction),
+            rated_number=rated.e164 or rated.dialled,
+        )
+
+    def _price(
+        self, leg: UsageLeg, match: Match | None, calling: Number, called: Number, source: Row
+    ) -> UsageLeg:
+        assert leg.started_at is not None and leg.billable_seconds is not None
+        at, reference = leg.started_at, self.reference
+        leg = self._classify(leg, calling, called, source)
+        if match is None:
+            return replace(leg, state="error", reason="service_not_found")
+        leg = replace(leg, service_code=match.service["service_code"], match_method=match.method)
+        account = reference.account(match.service["account_code"], at)
+        if account is None:
+            return replace(leg, state="error", reason="account_not_found")
+        leg = replace(leg, account_code=account["account_code"])
+        if source["rating_mode"] == "none":
+            return replace(leg, state="not_billable", reason="information_only_source")
+        plan, plan_source = self._plan(match.service, account, at)
+        if plan is None:
+            return replace(leg, state="error", reason="no_plan")
+        leg = replace(leg, plan_code=plan["plan_code"], plan_source=plan_source)
+        inbound = leg.direction == "inbound"
+        if inbound and not plan.get("inbound_deck_code"):
+            return replace(leg, state="not_billable", reason="inbound_included")
+        retail = retail_price(
+            reference, plan, leg.direction or "", leg.rated_number, leg.jurisdiction,
+            leg.billable_seconds, at,
+        )  # fmt: skip
+        leg = replace(
+            leg,
+            retail_deck_code=plan["inbound_deck_code"] if inbound else plan["deck_code"],
+            retail_prefix=retail.prefix,
+        )
+        if retail.status != "priced":
+            return replace(leg, state="error", reason=retail.status)
+        leg = replace(
+            leg, state="billed", retail_billed_seconds=retail.billed_seconds,
+            retail_unrounded_amount=retail.unrounded, retail_amount=retail.amount,
+            currency_code=retail.currency,
+        )  # fmt: skip
+        cost_deck = source.get("cost_deck_code", "")
+        if inbound or not cost_deck:
+            return leg
+        cost = cost_price(
+            reference, cost_deck, leg.rated_number, leg.jurisdiction, leg.billable_seconds, at
+        )
+        return replace(
+            leg, cost_status=cost.status, cost_prefix=cost.prefix,
+            cost_billed_seconds=cost.billed_seconds, cost_unrounded_amount=cost.unrounded,
+            cost_amount=cost.amount,
+        )  # fmt: skip
+
+    def _plan(self, service: Row, account: Row, at: dt.datetime) -> tuple[Row | None, str]:
+        for owner, name in ((service, "service"), (account, "account")):
+            if owner.get("plan_code"):
+                return self.reference.plan(owner["plan_code"], at), name
+        return self.reference.default_plan(at), "default"
+
+    def _with_risk(self, leg: UsageLeg, calling: Number, called: Number, source: Row) -> UsageLeg:
+        """Money at risk: the price by the default plan, where start, seconds and number allow."""
+        if leg.started_at is None or leg.billable_seconds is None:
+            return leg
+        plan = self.reference.default_plan(leg.started_at)
+        if plan is None or source["rating_mode"] == "none":
+            return leg
+        classified = self._classify(leg, calling, called, source)
+        found = retail_price(
+            self.reference, plan, leg.direction or "", classified.rated_number,
+            classified.jurisdiction, leg.billable_seconds, leg.started_at,
+        )  # fmt: skip
+        return replace(leg, at_risk_amount=found.amount)
+
+    def _with_period(self, leg: UsageLeg) -> UsageLeg:
+        if leg.started_at is None:
+            return leg
+        account = (
+            self.reference.account(leg.account_code, leg.started_at) if leg.account_code else None
+        )
+        zone, anchor = (account["time_zone"], int(account["anchor_day"])) if account else ("UTC", 1)
+        return replace(leg, period_month=period_of(leg.started_at, zone, anchor))
+
+
+def _billable(raw: _Raw, source: Row) -> tuple[Decimal | None, str | None, str | None]:
+    """Billable seconds, disposition and the error of the durations."""
+    mark = source["decimal_mark"]
+    duration, first_error = read_duration(raw.duration, mark)
+    billable, error = read_duration(raw.billable, mark)
+    error = error or first_error
+    word = raw.disposition.strip().upper()
+    if error is None and billable is None:
+        error = "missing_duration"
+    if error:
+        return None, _DISPOSITIONS.get(word, "unknown") if word else None, error
+    assert billable is not None
+    if not word:
+        return billable, "answered" if billable > 0 else "no_answer", None
+    disposition = _DISPOSITIONS.get(word, "unknown")
+    return billable if disposition == "answered" else Decimal(0), disposition, None
+
+
+def _not_billable(
+    disposition: str | None, billable: Decimal | None, calling: Number, called: Number
+) -> str | None:
+    if disposition != "answered":
+        return "unanswered"
+    if billable == 0:
+        return "zero_duration"
+    if called.number_class == "service_code":
+        return "service_code"
+    if called.number_class == "emergency":
+        return "emergency_call"
+    if called.number_class in ("extension", "name") and calling.number_class != "e164":
+        return "internal_call"
+    return None

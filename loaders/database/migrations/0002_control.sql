@@ -50,8 +50,10 @@ comment on table control.file is
 physical lines): data landed in landing.<layout>, non-data in landing.non_data_line, the
 rest in landing.quarantine. A held or failed file has landed nothing; its counts say what it
 holds as far as it could be read.';
--- Two loaders on the same bytes: the unique index lets one win.
-create unique index file_landed_once on control.file (sha256) where status = 'landed';
+-- Two loaders on the same bytes: the unique index lets one win. Files without records (empty, or
+-- a header alone) repeat every day and cannot bill anything twice.
+create unique index file_landed_once on control.file (sha256)
+where status = 'landed' and data_count > 0;
 create index file_by_status on control.file (status, received_at);
 
 create table control.event (

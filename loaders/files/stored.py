@@ -1,0 +1,249 @@
+"""Reading the stored bytes of a file: hashed as they are, then unpacked and decoded, in blocks.
+
+Nothing here holds more than a few blocks, whatever the size of the file or of one line.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+BLOCK = 256 * 1024
+HEAD = 256 * 1024
+# An archive may not unpack to more than this many times its size (beyond a free allowance).
+MAXIMUM_RATIO = 250
+FREE_ALLOWANCE = 256 * 1024 * 1024
+
+_GZIP = b"\x1f\x8b"
+_ZIP = b"PK\x03\x04"
+_EMPTY_ZIP = b"PK\x05\x06"
+_BINARY = {
+    b"%PDF": "a PDF document",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"GIF8": "a picture",
+    b"\x7fELF": "a program",
+    b"\xd0\xcf\x11\xe0": "an old Office document (save it as CSV)",
+    b"7z\xbc\xaf": "a 7-Zip archive (send gzip or zip)",
+    b"Rar!": "a RAR archive (send gzip or zip)",
+    b"BZh": "a bzip2 archive (send gzip or zip)",
+    b"\xfd7zXZ": "an xz archive (send gzip or zip)",
+    b"\x28\xb5\x2f\xfd": "a zstd archive (send gzip or zip)",
+    b"PAR1": "a Parquet file",
+}
+
+
+class Hold(Exception):
+    """The file cannot be trusted as a whole: nothing of it may land."""
+
+    def __init__(self, code: str, explanation: str) -> None:
+        super().__init__(explanation)
+        self.code = code
+        self.explanation = explanation
+
+
+class StoredFile:
+    """One file on disk. ``blocks`` may be called again: it reads from the start each time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._digest = hashlib.sha256()
+        self.byte_count = 0
+        with path.open("rb") as stream:
+            self.magic = stream.read(8)
+        self.compression = self._compression()
+
+    def _compression(self) -> str:
+        if self.magic.startswith(_GZIP):
+            return "gzip"
+        if self.magic.startswith((_ZIP, _EMPTY_ZIP)):
+            return "zip"
+        return "none"
+
+    @property
+    def sha256(self) -> str:
+        """Of the stored bytes read by the last complete pass over ``blocks``."""
+        return self._digest.hexdigest()
+
+    def fingerprint(self) -> str:
+        """A pass that only hashes."""
+        self._digest = hashlib.sha256()
+        self.byte_count = 0
+        for _ in self._stored_blocks():
+            pass
+        return self.sha256
+
+    def _stored_blocks(self) -> Iterator[bytes]:
+        with self.path.open("rb", buffering=0) as stream:
+            while block := stream.read(BLOCK):
+                self._digest.update(block)
+                self.byte_count += len(block)
+                yield block
+
+    def blocks(self) -> Iterator[bytes]:
+        """The content, unpacked, as the bytes of its own encoding."""
+        self._digest = hashlib.sha256()
+        self.byte_count = 0
+        if self.compression == "gzip":
+            yield from self._gunzipped()
+        elif self.compression == "zip":
+            self.fingerprint()
+            yield from self._unzipped()
+        else:
+            yield from self._stored_blocks()
+
+    def _gunzipped(self) -> Iterator[bytes]:
+        inflater = zlib.decompressobj(wbits=31)
+        produced = 0
+        finished = False
+        try:
+            for block in self._stored_blocks():
+                pending = block
+                while pending:
+                    if finished:
+                        # Members may follow one another, or zeros that pad a tape block.
+                        pending = pending.lstrip(b"\x00")
+                        if not pending:
+                            break
+                        inflater = zlib.decompressobj(wbits=31)
+                        finished = False
+                    content = inflater.decompress(pending, BLOCK)
+                    produced += len(content)
+                    self._check_ratio(produced)
+                    if content:
+                        yield content
+                    finished = inflater.eof
+                    pending = inflater.unused_data if finished else inflater.unconsumed_tail
+        except zlib.error as error:
+            raise Hold("truncated_archive", f"the gzip archive is damaged: {error}") from error
+        if not finished:
+            content = inflater.flush()
+            raise Hold(
+                "truncated_archive",
+                f"the gzip archive ends too early, after {produced + len(content)} bytes "
+                "of its content",
+            )
+
+    def _unzipped(self) -> Iterator[bytes]:
+        produced = 0
+        try:
+            with zipfile.ZipFile(self.path) as archive, self._only_member(archive) as member:
+                while content := member.read(BLOCK):
+                    produced += len(content)
+                    self._check_ratio(produced)
+                    yield content
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+            raise Hold(
+                "truncated_archive", f"the zip archive is damaged or incomplete: {error}"
+            ) from error
+        except (NotImplementedError, RuntimeError) as error:
+            raise Hold("archive_unreadable", f"the zip archive cannot be read: {error}") from error
+
+    def _only_member(self, archive: zipfile.ZipFile) -> IO[bytes]:
+        names = archive.namelist()
+        if "[Content_Types].xml" in names:
+            raise Hold("not_text", "this is an Office document; save it as CSV")
+        members = [info for info in archive.infolist() if not info.is_dir()]
+        if len(members) != 1:
+            raise Hold(
+                "archive_members",
+                f"the zip archive holds {len(members)} files; send one file per archive",
+            )
+        if members[0].flag_bits & 0x1:
+            raise Hold("archive_unreadable", "the zip archive is protected by a password")
+        return archive.open(members[0])
+
+    def _check_ratio(self, produced: int) -> None:
+        stored = max(self.byte_count, 1)
+        if produced > FREE_ALLOWANCE and produced > MAXIMUM_RATIO * stored:
+            raise Hold(
+                "archive_too_large",
+                f"the archive unpacks to more than {MAXIMUM_RATIO} times its size",
+            )
+
+
+def refuse_binary(head: bytes) -> None:
+    """Hold what is no text at all; a stray control byte is a matter of its line."""
+    for magic, name in _BINARY.items():
+        if head.startswith(magic):
+            raise Hold("not_text", f"this is {name}, not a text file")
+    sample = head[:65536]
+    control = len(sample) - len(sample.translate(None, _CONTROL))
+    if control > max(2, len(sample) // 33):
+        raise Hold(
+            "not_text",
+            f"{control} of the first {len(sample)} bytes are control bytes: this is not text",
+        )
+
+
+_CONTROL = bytes(byte for byte in range(32) if byte not in b"\t\n\r\f\v\x1a\x1b")
+
+
+def wide_encoding(head: bytes) -> str | None:
+    """UTF-16 or UTF-32, by its mark or by where the zero bytes of ASCII text stand."""
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    sample = head[: min(len(head), 4096) & ~1]
+    if len(sample) < 8:
+        return None
+    half = len(sample) // 2
+    even = sample[0::2].count(0)
+    odd = sample[1::2].count(0)
+    if odd > 0.7 * half and even < 0.1 * half:
+        return "utf-16-le"
+    if even > 0.7 * half and odd < 0.1 * half:
+        return "utf-16-be"
+    return None
+
+
+def _mark_undecodable(error: UnicodeError) -> tuple[str, int]:
+    # A lone surrogate becomes the byte ff below, so that the line is seen to be undecodable.
+    if isinstance(error, UnicodeDecodeError):
+        return "\udcff", error.end
+    raise error
+
+
+codecs.register_error("ratehouse_mark", _mark_undecodable)
+
+
+def as_utf8(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    """Blocks of a wide encoding as UTF-8; what cannot be decoded becomes the byte ff."""
+    decoder = codecs.getincrementaldecoder(encoding)(errors="ratehouse_mark")
+    for block in blocks:
+        if text := decoder.decode(block):
+            yield text.encode("utf-8", "surrogateescape")
+    if text := decoder.decode(b"", final=True):
+        yield text.encode("utf-8", "surrogateescape")
+
+
+def without_mark(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """UTF-8 without its byte order mark."""
+    head = b""
+    for block in blocks:
+        head += block
+        if len(head) >= len(codecs.BOM_UTF8):
+            break
+    if head := head.removeprefix(codecs.BOM_UTF8):
+        yield head
+    yield from blocks
+
+
+def with_newlines(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Files of old Macs end lines with CR alone: here every CR, LF or CRLF becomes LF."""
+    pending = b""
+    for block in blocks:
+        block = pending + block
+        pending = b"\r" if block.endswith(b"\r") else b""
+        if pending:
+            block = block[:-1]
+        if block:
+            yield block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if pending:
+        yield b"\n"

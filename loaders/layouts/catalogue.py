@@ -1,0 +1,267 @@
+"""The layouts this version reads, as data: columns, what proves a variant, header words.
+
+A new carrier needs no code here: its source is given ``column_map`` and lands as
+``mapped_usage`` or ``carrier_charge``. What stands here is recognised without being told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A headerless shape: the table column of each field, and the checks that prove it."""
+
+    code: str
+    columns: tuple[str, ...]
+    checks: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One landing table and how its files are recognised."""
+
+    code: str
+    file_kind: str
+    table_columns: tuple[str, ...]
+    unassigned_source: str
+    # Header words (normalised) that name each table column, most specific first.
+    aliases: dict[str, tuple[str, ...]]
+    # Where the columns go that have no meaning here, in file order; the last one takes the rest.
+    overflow: tuple[str, ...]
+    # Columns that hold an instant or a day: a total row has none.
+    date_columns: tuple[str, ...]
+    variants: tuple[Variant, ...] = field(default=())
+
+
+def _extras(count: int) -> tuple[str, ...]:
+    return tuple(f"extra_{number:02d}" for number in range(1, count + 1))
+
+
+_CDR_CSV = (
+    "accountcode", "src", "dst", "dcontext", "clid", "channel", "dstchannel", "lastapp",
+    "lastdata", "start_time", "answer_time", "end_time", "duration", "billsec", "disposition",
+    "amaflags",
+)  # fmt: skip
+_CDR_CUSTOM = (
+    "clid", "src", "dst", "dcontext", "channel", "dstchannel", "lastapp", "lastdata",
+    "start_time", "answer_time", "end_time", "duration", "billsec", "disposition", "amaflags",
+    "accountcode", "uniqueid", "userfield", "sequence",
+)  # fmt: skip
+_FREEPBX = (
+    "start_time", "clid", "src", "dst", "dcontext", "channel", "dstchannel", "lastapp",
+    "lastdata", "duration", "billsec", "disposition", "amaflags", "accountcode", "uniqueid",
+    "userfield", "did", "recordingfile", "cnum", "cnam", "outbound_cnum", "outbound_cnam",
+    "dst_cnam", "linkedid", "peeraccount", "sequence",
+)  # fmt: skip
+_FREEPBX_REPORT = ("start_time", "src", "dst", "duration", "billsec", "disposition")
+
+_CALL_CHECKS = {
+    "start_time": "datetime",
+    "duration": "integer",
+    "billsec": "integer",
+    "disposition": "disposition",
+}
+_WRITER_CHECKS = _CALL_CHECKS | {
+    "answer_time": "datetime_or_empty",
+    "end_time": "datetime",
+    "amaflags": "ama_flag",
+}
+_NEW_COLUMNS = ("peeraccount", "linkedid", "sequence")
+_NEW_CHECKS = {"linkedid": "unique_id", "sequence": "integer"}
+
+
+def _cdr_csv_variants() -> tuple[Variant, ...]:
+    """cdr_csv with each combination of its three switches."""
+    variants = []
+    for optional, suffix, checks in (
+        ((), "", {}),
+        (("uniqueid",), "_uniqueid", {"uniqueid": "unique_id"}),
+        (("userfield",), "_userfield", {"userfield": "not_unique_id"}),
+        (("uniqueid", "userfield"), "", {"uniqueid": "unique_id"}),
+    ):
+        for new_columns, new_checks in (((), {}), (_NEW_COLUMNS, _NEW_CHECKS)):
+            columns = _CDR_CSV + optional + new_columns
+            variants.append(
+                Variant(
+                    f"cdr_csv_{len(columns)}{suffix}",
+                    columns,
+                    _WRITER_CHECKS | checks | new_checks,
+                )
+            )
+    return tuple(variants)
+
+
+_ASTERISK_VARIANTS = (
+    *_cdr_csv_variants(),
+    Variant("cdr_custom_19", _CDR_CUSTOM, _WRITER_CHECKS | {"sequence": "integer"}),
+    Variant("cdr_custom_18", _CDR_CUSTOM[:18], _WRITER_CHECKS),
+    *(
+        Variant(
+            f"freepbx_{width}",
+            _FREEPBX[:width],
+            _CALL_CHECKS | {"amaflags": "ama_flag", "channel": "channel"},
+        )
+        for width in range(16, 27)
+    ),
+    Variant("freepbx_report", _FREEPBX_REPORT, _CALL_CHECKS),
+)
+
+ASTERISK_CDR = Layout(
+    code="asterisk_cdr",
+    file_kind="cdr",
+    table_columns=(
+        *_CDR_CSV, "uniqueid", "userfield", "peeraccount", "linkedid", "sequence", "did",
+        "recordingfile", "cnum", "cnam", "outbound_cnum", "outbound_cnam", "dst_cnam",
+        "extra_columns",
+    ),
+    unassigned_source="unassigned_asterisk",
+    aliases={
+        "start_time": ("calldate", "start", "start_time"),
+        "answer_time": ("answer", "answer_time"),
+        "end_time": ("end", "end_time"),
+        **{
+            name: (name,)
+            for name in (*_FREEPBX[1:], *_CDR_CSV)
+            if name not in ("start_time", "answer_time", "end_time")
+        },
+    },
+    overflow=("extra_columns",),
+    date_columns=("start_time",),
+    variants=_ASTERISK_VARIANTS,
+)  # fmt: skip
+
+MAPPED_USAGE = Layout(
+    code="mapped_usage",
+    file_kind="cdr",
+    table_columns=(
+        "record_id", "call_group", "usage_type", "start_time", "start_date", "start_clock",
+        "answer_time", "end_time", "duration", "billable_duration", "quantity", "bytes_up",
+        "bytes_down", "calling_number", "called_number", "calling_name", "direction",
+        "disposition", "cause_code", "account_key", "service_key", "trunk", "lrn",
+        "carrier_amount", "currency_code", "category", *_extras(20),
+    ),
+    unassigned_source="unassigned_mapped",
+    aliases={
+        "record_id": ("record_id", "recordid", "cdr_id", "unique_id", "uniqueid",
+                      "transaction_id", "transactionid", "acctid", "event_id", "usage_id", "id"),
+        "call_group": ("call_group", "call_id", "callid", "linkedid", "sip_call_id",
+                       "globalcallid_callid", "grouping_id", "historyid"),
+        "usage_type": ("usage_type", "message_type"),
+        "start_time": ("start_time", "call_start", "call_start_time", "callstartdatetime",
+                       "call_start_date_time", "start_datetime", "start_date_time", "starttime",
+                       "start_timestamp", "start", "time_start", "call_datetime",
+                       "call_date_time", "calldatetime", "datetime", "date_time", "starting_date",
+                       "calldate", "created_at", "eventtimestamp", "event_time",
+                       "datetimeorigination", "setup_time", "timestamp", "begin_time"),
+        "start_date": ("call_date", "start_date", "usage_date", "date", "event_date"),
+        "start_clock": ("call_time", "start_clock", "time_of_day", "time", "clock"),
+        "answer_time": ("answer_time", "answered_at", "time_answer", "time_answered", "answer",
+                        "time_call_answered", "connect_time", "datetimeconnect"),
+        "end_time": ("end_time", "call_end", "callenddatetime", "stop_time", "stoptime",
+                     "time_release", "release_time", "time_end", "disconnect_time",
+                     "datetimedisconnect", "end"),
+        "duration": ("duration", "total_duration", "call_duration", "callduration",
+                     "duration_seconds", "duration_secs", "duration_sec", "duration_s",
+                     "acctsessiontime", "seconds", "length", "elapsed"),
+        "billable_duration": ("billable_duration", "billable_seconds", "billsec", "bill_sec",
+                              "billduration", "bill_duration", "billed_seconds",
+                              "billed_duration", "chargeable_duration", "time_talking",
+                              "talk_time", "conversation_time"),
+        "quantity": ("quantity", "qty", "parts", "segments", "units"),
+        "bytes_up": ("bytes_up", "bytes_transmitted", "acctinputoctets", "upload_bytes"),
+        "bytes_down": ("bytes_down", "bytes_received", "acctoutputoctets", "download_bytes"),
+        "calling_number": ("calling_number", "calling_party_number", "callingpartynumber",
+                           "calling_party", "source_number", "caller_id_number", "src",
+                           "source", "caller_number", "caller", "callsource", "call_from",
+                           "from_number", "from_no", "from", "a_number", "anumber", "ani", "cli",
+                           "caller_id", "callerid", "calling", "orig_from_user",
+                           "originating_number", "orig_number"),
+        "called_number": ("called_number", "called_party_number", "destination_number", "dst",
+                          "destination", "calldestination", "call_to", "to_number", "to_no",
+                          "to", "b_number", "bnumber", "dnis", "cld", "dialed_number",
+                          "dialled_number", "dialed_digits", "dialled_digits",
+                          "number_dialled", "number_dialed", "non_charged_party",
+                          "telephone_number_dialled", "originalcalledpartynumber",
+                          "orig_req_user", "called", "terminating_number", "remote_number"),
+        "calling_name": ("calling_name", "caller_name", "caller_id_name", "clid",
+                         "orig_from_name"),
+        "direction": ("direction", "call_direction"),
+        "disposition": ("disposition", "call_status", "answer_status", "call_result"),
+        "cause_code": ("cause_code", "release_cause", "hangup_cause", "hangup_cause_id",
+                       "call_cause", "release_code", "cause", "acctterminatecause",
+                       "origcause_value"),
+        "account_key": ("account_key", "account_no", "account_number", "accountnumber",
+                        "account_code", "accountcode", "customer_account_code", "account_id",
+                        "account", "customer_identifier", "customer_id", "customer", "tenant"),
+        "service_key": ("service_key", "service_number", "service_id", "btn",
+                        "billing_number", "charged_number", "username", "user"),
+        "trunk": ("trunk", "trunk_group", "trunk_name", "route"),
+        "lrn": ("lrn",),
+        "carrier_amount": ("carrier_amount", "salesprice", "call_cost", "callprice", "cost",
+                           "cost_ex", "total_cost", "amount", "charge", "price", "buy_cost"),
+        "currency_code": ("currency_code", "currency"),
+        "category": ("category", "call_type", "calltype", "call_class", "call_category",
+                     "billing_classification", "destination_name"),
+    },
+    overflow=_extras(20),
+    date_columns=("start_time", "start_date"),
+)  # fmt: skip
+
+CARRIER_CHARGE = Layout(
+    code="carrier_charge",
+    file_kind="sdr",
+    table_columns=(
+        "record_id", "account_key", "service_key", "product_code", "description",
+        "charge_type", "period_from", "period_to", "event_date", "quantity", "unit_price",
+        "net_amount", "tax_code", "tax_amount", "gross_amount", "currency_code", "order_ref",
+        *_extras(10),
+    ),
+    unassigned_source="unassigned_charges",
+    aliases={
+        "record_id": ("record_id", "recordid", "charge_id", "transaction_id", "line_id",
+                      "unique_id", "id"),
+        "account_key": ("account_key", "account_no", "account_number", "accountnumber",
+                        "account_code", "account_id", "account", "customer_account",
+                        "customer_reference", "customer_id", "customer", "billing_account",
+                        "tenantcode"),
+        "service_key": ("service_key", "cli", "service_number", "service_id", "circuit_id",
+                        "circuit", "circuit_reference", "telephone_number", "phone_number",
+                        "line_number", "ddi", "msisdn", "service", "number", "userid"),
+        "product_code": ("product_code", "productcode", "product_id", "product", "item_code",
+                         "charge_code", "partnumber", "part_number", "feature_code", "usoc",
+                         "sku"),
+        "description": ("description", "product_description", "charge_description",
+                        "billing_description", "productname", "product_name", "item",
+                        "details", "narrative"),
+        "charge_type": ("charge_type", "chargetype", "event_type", "item_type", "frequency",
+                        "type"),
+        "period_from": ("period_from", "from_date", "fromdate", "date_from", "start_date",
+                        "period_start", "charge_from", "bill_from", "from", "begin_date",
+                        "first_payment"),
+        "period_to": ("period_to", "to_date", "todate", "date_to", "end_date", "period_end",
+                      "charge_to", "bill_to", "to", "last_payment"),
+        "event_date": ("event_date", "charge_date", "transaction_date", "effective_date",
+                       "date", "invoice_date"),
+        "quantity": ("quantity", "qty", "units", "item_count"),
+        "unit_price": ("unit_price", "unitprice", "unit_cost", "unit_charge", "price",
+                       "rental"),
+        "net_amount": ("net_amount", "netamount", "net", "amount_ex_tax", "amount_ex_vat",
+                       "amount", "charge_amount", "total_ex_vat", "cost", "charge", "value",
+                       "total_cost", "total"),
+        "tax_code": ("tax_code", "vat_code", "vat_rate_code", "gst_code"),
+        "tax_amount": ("tax_amount", "vat_amount", "vat", "tax", "gst"),
+        "gross_amount": ("gross_amount", "gross", "amount_inc_tax", "amount_inc_vat",
+                         "total_inc_vat"),
+        "currency_code": ("currency_code", "currency"),
+        "order_ref": ("order_ref", "order_reference", "order_no", "order_number", "order_id",
+                      "po_number", "purchase_order"),
+    },
+    overflow=_extras(10),
+    date_columns=("period_from", "event_date"),
+)  # fmt: skip
+
+LAYOUTS: dict[str, Layout] = {
+    layout.code: layout for layout in (ASTERISK_CDR, MAPPED_USAGE, CARRIER_CHARGE)
+}

@@ -245,18 +245,20 @@ _CONTENT = """
                 and i.invoice_total <> (
                     select coalesce(sum(l.line_amount), 0) from {line} as l
                     where l.invoice_run_id = i.invoice_run_id and l.account_id = i.account_id
+                        and l.currency_code = i.currency_code
                 )
         ),
         md5(
             coalesce((
                 select string_agg(
-                    md5((to_jsonb(i) - 'invoice_run_id')::text), '' order by i.account_id
+                    md5((to_jsonb(i) - 'invoice_run_id')::text), ''
+                    order by i.account_id, i.currency_code
                 )
                 from {invoice} as i where i.invoice_run_id = %(run_id)s
             ), '') || '/' || coalesce((
                 select string_agg(
                     md5((to_jsonb(l) - 'invoice_run_id')::text), ''
-                    order by l.account_id, l.line_no
+                    order by l.account_id, l.currency_code, l.line_no
                 )
                 from {line} as l where l.invoice_run_id = %(run_id)s
             ), '')

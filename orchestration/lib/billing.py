@@ -9,80 +9,16 @@ from typing import Any
 
 import dagster as dg
 from dagster_dbt import DbtCliResource
-from psycopg2 import sql
 
 from loaders import database, runs
-from loaders.errors import RatehouseError
-from loaders.runs.schemas import build_relation, relation_exists
-from orchestration.lib import paths, progress
+from orchestration.lib import progress
+from orchestration.lib.billing_preview import PREVIEW_COLUMNS, preview_bill
 from orchestration.lib.dbt_arguments import BILLING_SELECTION, build_arguments
 from orchestration.lib.dbt_process import Context, DbtProcess, folder_name
 from orchestration.lib.rating import log_again, put_down_on_failure, run_arguments
-from orchestration.lib.report import INVOICE_RUN_ASSET, fetch, invoice_run_event
+from orchestration.lib.report import INVOICE_RUN_ASSET, invoice_run_event
 from orchestration.lib.tables import markdown_table
 from orchestration.lib.words import failures_in_words
-
-PREVIEW_COLUMNS = (
-    "bill_group",
-    "account_code",
-    "customer_name",
-    "usage_records",
-    "usage_amount",
-    "charge_records",
-    "charge_amount",
-    "currency_code",
-)
-
-# Sums of what rating decided, before the rounding of lines: no price is worked out here.
-_PREVIEW = """
-    select
-        a.bill_group, a.account_code, a.customer_name,
-        coalesce(sum(t.usage_records), 0)::bigint, coalesce(sum(t.usage_amount), 0),
-        coalesce(sum(t.charge_records), 0)::bigint, coalesce(sum(t.charge_amount), 0),
-        t.currency_code
-    from (
-        select u.account_id, u.currency_code, u.leg_count as usage_records,
-            coalesce(u.retail_amount, u.unrounded_amount) as usage_amount,
-            0 as charge_records, 0::numeric as charge_amount
-        from {usage_total} as u
-        inner join control.rating_run as r on u.rating_run_id = r.rating_run_id
-        where r.status = 'closed' and u.state = 'billed' and u.period_month = %(period_month)s
-        union all
-        select c.account_id, c.currency_code, 0, 0, 1, c.charge_amount
-        from {charge} as c
-        where c.state = 'billed' and c.period_month = %(period_month)s
-    ) as t
-    inner join lateral (
-        select account_code, customer_name, bill_group
-        from reference.account
-        where account_id = t.account_id and recorded_to = 'infinity'
-        order by valid_from desc
-        limit 1
-    ) as a on true
-    where a.bill_group = any(%(bill_groups)s)
-    group by a.bill_group, a.account_code, a.customer_name, t.currency_code
-    order by a.bill_group, 5 desc, a.account_code
-"""
-
-
-def preview_bill(
-    connection: Any, period_month: date, bill_groups: list[str]
-) -> list[tuple[Any, ...]]:
-    """What would be billed per account (PREVIEW_COLUMNS), without writing anything."""
-    build_schema = paths.build_schema()
-    with connection, connection.cursor() as cursor:
-        if not relation_exists(cursor, build_schema, "rating", "usage_total"):
-            raise RatehouseError(
-                "nothing has been rated yet: rate something first (ratehouse rate)"
-            )
-    return fetch(
-        connection,
-        sql.SQL(_PREVIEW).format(
-            usage_total=build_relation(build_schema, "rating", "usage_total"),
-            charge=build_relation(build_schema, "rating", "current_rated_charge"),
-        ),
-        {"period_month": period_month, "bill_groups": bill_groups},
-    )
 
 
 def bill(

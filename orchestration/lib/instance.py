@@ -1,4 +1,4 @@
-"""Dagster's instance: run history in the warehouse's own PostgreSQL, settings in the home folder."""
+"""Dagster's instance: history in the warehouse's own PostgreSQL, settings in the home folder."""
 
 from __future__ import annotations
 
@@ -30,10 +30,9 @@ storage:
 telemetry:
   enabled: false
 
-run_queue:
-  max_concurrent_runs: 4
-
 concurrency:
+  runs:
+    max_concurrent_runs: 4
   pools:
     # One writer at a time: incremental models of one table must never overlap. By run, not by
     # step: a killed process would keep a step's slot, and the next run would wait for ever.
@@ -83,7 +82,8 @@ def storage_url(url: str) -> str:
     earlier = parameters.get("options", "")
     options["options"] = f"{earlier} -c search_path=dagster".strip()
     query = "&".join(f"{name}={quote(value, safe='')}" for name, value in options.items())
-    return f"{plain}?{query}"
+    # The driver is named: SQLAlchemy's default for plain postgresql:// depends on its version.
+    return f"{plain.replace('postgresql://', 'postgresql+psycopg2://', 1)}?{query}"
 
 
 def prepare(url: str) -> dict[str, str]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg2
 import pytest
 
-from loaders import database
+from loaders.database import connect as connect_to
 
 # What the runs read of dbt's relations, with the columns they read.
 _STAND_INS = """
@@ -37,51 +34,19 @@ create table billing.draft_invoice (
 );
 create table billing.draft_invoice_line (
     invoice_run_id bigint, account_id bigint, line_no integer, description text,
-    line_amount numeric(24, 10)
+    line_amount numeric(24, 10), currency_code text
 );
 """
 
 
-def _server_url() -> str:
-    return os.environ.get("RATEHOUSE_TEST_SERVER_URL") or database.ensure_database()
-
-
-def _named(url: str, name: str) -> str:
-    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
-
-
-@pytest.fixture(scope="session")
-def template_database() -> Iterator[tuple[str, str]]:
-    """A migrated database; each test gets a copy of it, which is quicker than migrating."""
-    server = _server_url()
-    name = f"runs_template_{uuid.uuid4().hex[:8]}"
-    admin = psycopg2.connect(server)
-    admin.autocommit = True
-    with admin.cursor() as cursor:
-        cursor.execute(f"create database {name}")
-    database.migrate(_named(server, name))
-    filled = psycopg2.connect(_named(server, name))
-    with filled, filled.cursor() as cursor:
-        cursor.execute(_STAND_INS)
-    filled.close()
-    yield server, name
-    with admin.cursor() as cursor:
-        cursor.execute(f"drop database {name} with (force)")
-    admin.close()
-
-
 @pytest.fixture
-def scratch_url(template_database: tuple[str, str]) -> Iterator[str]:
-    server, template = template_database
-    name = f"runs_{uuid.uuid4().hex[:12]}"
-    admin = psycopg2.connect(server)
-    admin.autocommit = True
-    with admin.cursor() as cursor:
-        cursor.execute(f"create database {name} template {template}")
-    yield _named(server, name)
-    with admin.cursor() as cursor:
-        cursor.execute(f"drop database {name} with (force)")
-    admin.close()
+def scratch_url(database: str) -> str:
+    """A migrated database of this test's own, with the stand-ins."""
+    session = psycopg2.connect(database)
+    with session, session.cursor() as cursor:
+        cursor.execute(_STAND_INS)
+    session.close()
+    return database
 
 
 @pytest.fixture
@@ -90,7 +55,7 @@ def connect(scratch_url: str) -> Iterator[Callable[[], Any]]:
     opened: list[Any] = []
 
     def open_one() -> Any:
-        opened.append(database.connect(url=scratch_url))
+        opened.append(connect_to(url=scratch_url))
         return opened[-1]
 
     yield open_one

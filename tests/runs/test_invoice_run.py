@@ -37,7 +37,7 @@ def draft(connection: Any, run: runs.InvoiceRun, total: str, line: str | None = 
             (run.invoice_run_id, total),
         )
         cursor.execute(
-            "insert into billing.draft_invoice_line values (%s, 5, 1, 'Calls', %s)",
+            "insert into billing.draft_invoice_line values (%s, 5, 1, 'Calls', %s, 'USD')",
             (run.invoice_run_id, line or total),
         )
 

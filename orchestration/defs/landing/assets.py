@@ -104,6 +104,7 @@ def land_files(
         },
         check_results=[
             dg.AssetCheckResult(
+                asset_key=FILE_REGISTRY,
                 check_name="every_file_is_landed",
                 passed=not unlanded,
                 severity=dg.AssetCheckSeverity.WARN,
@@ -124,6 +125,7 @@ def land_files(
         if table == "quarantine":
             checks = [
                 dg.AssetCheckResult(
+                    asset_key=dg.AssetKey(["landing", table]),
                     check_name="no_line_is_quarantined",
                     passed=quarantined == 0,
                     severity=dg.AssetCheckSeverity.WARN,

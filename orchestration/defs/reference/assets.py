@@ -28,7 +28,7 @@ KINDS = (
 reference_folder = dg.AssetSpec(
     REFERENCE_FOLDER,
     group_name="reference",
-    description="Reference files, one <kind>.csv each; the number plan in its administrator's form.",
+    description="Reference files, one <kind>.csv each.",
 )
 
 

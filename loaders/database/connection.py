@@ -30,7 +30,7 @@ def database_url() -> str:
 
 def ensure_database(say: Callable[[str], None] | None = None) -> str:
     """Make the warehouse usable: server started if it is ours, migrations applied."""
-    from loaders.database.migrate import migrate
+    from loaders.database.migrator import migrate
 
     configured = settings.configured_database_url()
     if configured:

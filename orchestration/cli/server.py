@@ -9,7 +9,7 @@ import typer
 
 from loaders import settings
 from loaders.database import connection
-from loaders.database.migrate import pending_migrations
+from loaders.database.migrator import pending_migrations
 from loaders.database.server import HOST, READER, Server
 from loaders.errors import RatehouseError
 

@@ -252,16 +252,19 @@ def _check_rights(connection: Connection, url: str) -> None:
                 pg_has_role(current_user, d.datdba, 'MEMBER'),
                 array(
                     select n.name::text
-                    from unnest(%s::text[]) as n (name)
+                    from unnest(%s::text[]) with ordinality as n (name, place)
                     where not exists (select from pg_roles as p where p.rolname = n.name)
+                    order by n.place
                 ),
                 array(
                     select p.rolname::text
                     from pg_roles as p
-                    where p.rolname = any(%s)
-                        and p.rolname <> 'bi_reader'
+                    inner join unnest(%s::text[]) with ordinality as n (name, place)
+                        on p.rolname = n.name
+                    where p.rolname <> 'bi_reader'
                         and not pg_has_role(current_user, p.oid, 'SET')
                         and not pg_has_role(current_user, p.oid, 'MEMBER WITH ADMIN OPTION')
+                    order by n.place
                 ),
                 current_user
             from pg_roles as r

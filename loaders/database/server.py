@@ -231,6 +231,7 @@ class Server:
     # -- starting ---------------------------------------------------------------------------
 
     def _start(self) -> None:
+        configured = _configured_port()  # a wrong setting is told before anything is made
         account, data = self._choose_place()
         programs = binaries.find_binaries(self.home, account)
         if not (data / "PG_VERSION").exists():
@@ -238,7 +239,6 @@ class Server:
         self._check_version(data)
         self._end_leftovers(data)
         _check_space(data)
-        configured = _configured_port()
         remembered = self._remembered_port()
         port = configured or remembered or self._free_port()
         for _attempt in range(5):

@@ -68,6 +68,7 @@ class SwitchWriter:
         self.dirt_share = dirt_share
         self.serial = 0
         self.sequence = 0
+        self.is_repeatable = False
 
     def stamp(self, second: int) -> str:
         """Spell an instant in the zone of the switch."""
@@ -163,6 +164,7 @@ class SwitchWriter:
     def lines(self, call: Call, previous: str, output: OutputFile) -> tuple[list[str], int]:
         """Write a call, sometimes dirty: the lines, and how many are records."""
         formed = self.clean_form(call)
+        self.is_repeatable = True
         if self.rng.random() >= self.dirt_share:
             return [self.line(formed)], 1
         kinds = VALUE_DIRT + LINE_DIRT
@@ -177,6 +179,8 @@ class SwitchWriter:
         if lines is None:
             return [self.line(formed)], 1
         output.soil(kind)
+        # Repeating a row that is itself broken would make more dirt than the manifest says.
+        self.is_repeatable = kind in VALUE_DIRT
         return lines, records
 
     def _dirty(
@@ -317,7 +321,7 @@ def write_daily(
         for call in hour_calls:
             lines, records = writer.lines(call, previous, output)
             output.write(lines, records)
-            if records == 1 and lines[-1].count(",") > 12:
+            if writer.is_repeatable:
                 previous = lines[-1]
                 tail.append(previous)
     if output is not None:
@@ -366,7 +370,7 @@ def write_weekly_exports(
                     lines[-1] = soiled
                     output.soil("latin_1_bytes")
             output.write(lines, records)
-            if records == 1 and lines[-1].count(",") > 12:
+            if writer.is_repeatable:
                 previous = lines[-1]
     if output is not None:
         output.close()

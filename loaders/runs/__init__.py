@@ -28,6 +28,7 @@ from loaders.runs.suspense import (
     SuspenseFilters,
     SuspenseGroup,
     filters_from_config,
+    parse_day,
     preview_reprocess,
 )
 
@@ -53,6 +54,7 @@ __all__ = [
     "open_invoice_run",
     "open_rating_run",
     "open_reprocess_run",
+    "parse_day",
     "parse_period",
     "preview_reprocess",
 ]

@@ -30,9 +30,7 @@ def take_lock(connection: Any, build_schema: str) -> bool:
     with connection, connection.cursor() as cursor:
         if _is_held_here(cursor, build_schema):
             return False
-        cursor.execute(
-            "select pg_try_advisory_lock(%s, hashtext(%s))", (_LOCK_CLASS, build_schema)
-        )
+        cursor.execute("select pg_try_advisory_lock(%s, hashtext(%s))", (_LOCK_CLASS, build_schema))
         if cursor.fetchone()[0]:
             return True
         raise RunAlreadyAtWork(_describe_holder(cursor, build_schema))
@@ -41,9 +39,7 @@ def take_lock(connection: Any, build_schema: str) -> bool:
 def release_lock(connection: Any, build_schema: str) -> None:
     """Let the next run begin. Closing the connection does the same."""
     with connection, connection.cursor() as cursor:
-        cursor.execute(
-            "select pg_advisory_unlock(%s, hashtext(%s))", (_LOCK_CLASS, build_schema)
-        )
+        cursor.execute("select pg_advisory_unlock(%s, hashtext(%s))", (_LOCK_CLASS, build_schema))
 
 
 def holds_lock(connection: Any, build_schema: str) -> bool:

@@ -45,6 +45,14 @@ class SuspenseFilters:
         return {name: value for name, value in config.items() if value}
 
 
+def parse_day(text: str) -> date | None:
+    """`2026-10-31` as a date; nothing as no limit."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise RatehouseError(f"'{text}' is not a day; write it as 2026-10-31") from error
+
+
 @dataclass(frozen=True)
 class SuspenseGroup:
     """Suspended records of one kind and reason."""

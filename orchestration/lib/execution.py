@@ -29,6 +29,15 @@ class JobResult:
     run_id: str
     events: list[Any] = field(default_factory=list)
 
+    def keys_under(self, prefix: str) -> list[str]:
+        """Keys of the assets below a prefix that this job materialized, in order."""
+        keys = [
+            event.asset_key.to_user_string()
+            for event in self.events
+            if event.is_step_materialization
+        ]
+        return [key for key in dict.fromkeys(keys) if key.startswith(f"{prefix}/")]
+
     def metadata_of(self, asset_key: str) -> list[Mapping[str, Any]]:
         """Metadata of every materialization and observation of an asset, in order."""
         found = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from psycopg2 import sql
@@ -25,6 +26,8 @@ FILE_COLUMNS = (
 BALANCE_COLUMNS = (
     "file_id", "file", "data", "billed", "not_billable", "duplicate", "error", "unaccounted",
 )  # fmt: skip
+DRAFT_COLUMNS = ("bill_group", "status", "invoices", "total", "currency", "drafted_at")
+UNFINISHED_COLUMNS = ("rating_run_id", "kind", "status", "attempt", "opened_at", "failure")
 
 
 def fetch(connection: Any, query: sql.Composable | str, values: Any = ()) -> Rows:
@@ -229,6 +232,20 @@ def balance_rows(connection: Any) -> Rows:
     )
 
 
+def unfinished_runs(connection: Any) -> Rows:
+    """Rating runs that do not count yet: at work, killed or failed (UNFINISHED_COLUMNS)."""
+    return fetch(
+        connection,
+        """
+        select rating_run_id, run_kind, status, attempt, opened_at, failure
+        from control.rating_run
+        where status in ('running', 'failed') and build_schema = %s
+        order by rating_run_id
+        """,
+        (paths.build_schema(),),
+    )
+
+
 def top_invoice_rows(connection: Any, invoice_run_ids: Sequence[int], limit: int = 10) -> Rows:
     """The largest drafts of some invoice runs (INVOICE_COLUMNS)."""
     return fetch(
@@ -252,6 +269,45 @@ def top_invoice_rows(connection: Any, invoice_run_ids: Sequence[int], limit: int
         ),
         (list(invoice_run_ids), limit),
     )
+
+
+def draft_rows(connection: Any, period_month: date) -> Rows:
+    """Invoice runs of a period with their id in front (then DRAFT_COLUMNS)."""
+    return fetch(
+        connection,
+        _query(
+            """
+            select r.invoice_run_id, r.bill_group, r.status, count(*), sum(i.invoice_total),
+                i.currency_code, r.drafted_at
+            from control.invoice_run as r
+            inner join {invoice} as i on r.invoice_run_id = i.invoice_run_id
+            where r.period_month = %s and r.build_schema = %s
+            group by r.invoice_run_id, i.currency_code
+            order by r.bill_group, i.currency_code
+            """
+        ),
+        (period_month, paths.build_schema()),
+    )
+
+
+def example_usage_id(connection: Any) -> int | None:
+    """A billed call worth explaining: among the last run's, one of the dearest."""
+    found = fetch(
+        connection,
+        _query(
+            """
+            select usage_id from {usage}
+            where state = 'billed' and rating_run_id = (
+                select max(rating_run_id) from control.rating_run
+                where status = 'closed' and run_kind = 'initial' and build_schema = %s
+            )
+            order by retail_amount desc nulls last, usage_id
+            limit 1
+            """
+        ),
+        (paths.build_schema(),),
+    )
+    return found[0][0] if found else None
 
 
 def run_file_rows(connection: Any, run_id: int) -> Rows:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -10,7 +9,6 @@ from dagster_dbt import DbtCliResource
 from pydantic import Field
 
 from loaders import database, runs
-from loaders.errors import RatehouseError
 from orchestration.lib import paths, progress
 from orchestration.lib.rating import rate_until_done, run_arguments
 from orchestration.lib.report import RATING_RUN_ASSET
@@ -42,17 +40,10 @@ class ReprocessConfig(dg.Config):
             reasons=tuple(self.reasons),
             source_codes=tuple(self.source_codes),
             file_ids=tuple(self.file_ids),
-            started_from=_day(self.started_from),
-            started_before=_day(self.started_before),
+            started_from=runs.parse_day(self.started_from),
+            started_before=runs.parse_day(self.started_before),
             only_without_account=self.only_without_account,
         )
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise RatehouseError(f"'{text}' is not a day; write it as 2026-10-31") from error
 
 
 @dg.op(

@@ -128,12 +128,15 @@ class LineStream:
             return None, None
         d = re.escape(shape.delimiter.encode())
         suspects = rb"\n|" + _SUSPECT
+        opening = rb"\n#TtGgSsRrFfNnEeCc"
         if self._header:
             # The first word of the header: a repeated header starts with it, quoted or not.
             first = shape.columns[0].encode(self.encoding, "replace")
             if first:
                 suspects += rb"|(?i:" + re.escape(first) + rb")(?=[\" \t\n" + d + rb"])"
-        head = rb'(?![" \t' + d + rb"]*+(?:" + suspects + rb"))"
+                opening += re.escape(first[:1].lower()) + re.escape(first[:1].upper())
+        # The class of first characters spares most lines the words: a fifth of the time.
+        head = rb'(?![" \t' + d + rb"]*+(?=[" + opening + rb"])(?:" + suspects + rb"))"
 
         def pattern(forbidden: bytes) -> re.Pattern[bytes]:
             inside = rb'[^"' + forbidden + rb"]*+"

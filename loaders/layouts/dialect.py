@@ -41,6 +41,7 @@ class Dialect:
         self._escaped = re.compile(
             rb'("(?:[^"\\]++|\\.|"")*+"|(?:[^\\' + d + rb"]++|\\.)*+)" + d, re.DOTALL
         )
+        self._open_value = re.compile(rb'"[^"]*+(?:""[^"]*+)*+')
         self._escape = re.compile(rb'\\([\\"' + d + rb"])")
 
     def _split(self, pattern: re.Pattern[bytes], line: bytes) -> list[bytes] | None:
@@ -86,12 +87,8 @@ class Dialect:
 
     def opens_multiline(self, line: bytes) -> bool:
         """Whether the line ends inside a quoted value, the quoting being right up to there."""
-        pieces = self._strict.findall(line + self.delimiter)
-        consumed = sum(map(len, pieces)) + len(pieces)
-        if consumed > len(line):
-            return False
-        rest = line[consumed:]
-        return rest[:1] == QUOTE and re.fullmatch(rb'"[^"]*+(?:""[^"]*+)*+', rest) is not None
+        rest = line[self._strict_prefix(line)[0] :]
+        return self._open_value.fullmatch(rest) is not None
 
     def read(self, line: bytes, fit: Callable[[Fields], Fields | None]) -> Fields | Problem:
         """The fields of a line, repaired where only one repair fits; else what is wrong."""
@@ -129,16 +126,19 @@ class Dialect:
             index,
         )
 
-    def _where_quoting_breaks(self, line: bytes) -> int:
-        position = 0
-        index = 0
+    def _strict_prefix(self, line: bytes) -> tuple[int, int]:
+        """How far the line can be read strictly: bytes (delimiter included) and fields."""
         padded = line + self.delimiter
+        position = 0
+        fields = 0
         while (match := self._strict.match(padded, position)) is not None:
             position = match.end()
-            index += 1
-            if position >= len(padded):
-                return index - 1
-        return index
+            fields += 1
+        return position, fields
+
+    def _where_quoting_breaks(self, line: bytes) -> int:
+        position, fields = self._strict_prefix(line)
+        return fields - 1 if position > len(line) else fields
 
     def write(self, fields: Fields) -> bytes:
         """One canonical CSV line, without its line end."""

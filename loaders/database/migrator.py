@@ -40,8 +40,8 @@ class Migration:
 
     @property
     def checksum(self) -> str:
-        """sha256 of the text; line ends do not count, a checkout may translate them."""
-        return hashlib.sha256(self.text.replace("\r\n", "\n").encode()).hexdigest()
+        """sha256 of the text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 def read_migrations(folder: Path = MIGRATIONS_FOLDER) -> list[Migration]:
@@ -54,9 +54,9 @@ def read_migrations(folder: Path = MIGRATIONS_FOLDER) -> list[Migration]:
                 f"{path}: a migration is named NNNN_words.sql (lower case), for example "
                 "0006_mailboxes.sql."
             )
-        migration = Migration(
-            int(match["version"]), path.stem, path, path.read_text(encoding="utf-8")
-        )
+        # Text mode makes every line end \n: a checkout that translates them changes no checksum.
+        text = path.read_text(encoding="utf-8")
+        migration = Migration(int(match["version"]), path.stem, path, text)
         if migration.version in migrations:
             raise MigrationError(
                 f"{path.name} and {migrations[migration.version].path.name} have the same number; "

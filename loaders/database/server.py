@@ -47,6 +47,7 @@ _LOCK_SECONDS = 180.0
 _LEFTOVER_SECONDS = 5.0
 _MINIMUM_FREE_BYTES = 256 * 1024 * 1024
 _LOG_LIMIT_BYTES = 10 * 1024 * 1024
+_UNUSABLE = frozenset("\"$`\\\n\r")
 
 _logger = logging.getLogger("ratehouse.server")
 
@@ -471,6 +472,12 @@ class Server:
     # -- files ------------------------------------------------------------------------------
 
     def _prepare_home(self) -> None:
+        if _UNUSABLE & set(str(self.home)):
+            # pg_ctl starts the server through a shell, inside double quotes.
+            raise ServerError(
+                f"PostgreSQL cannot work in {self.home}: its path holds one of \" $ ` \\ or a "
+                "line break. Set RATEHOUSE_HOME to another folder."
+            )
         try:
             if not self.home.is_dir():
                 self.home.mkdir(parents=True)

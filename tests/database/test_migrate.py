@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -164,6 +165,29 @@ def test_two_databases_of_one_server_at_once(server_url: str) -> None:
     finally:
         for url in urls:
             drop_database(server_url, url)
+
+
+def test_a_clash_with_another_database_over_a_role_is_tried_again(
+    database: str, folder: Path
+) -> None:
+    statement = "alter role ratehouse_owner valid until 'infinity'"
+    (folder / "0900_role.sql").write_text(f"{statement};", "utf-8")
+    done: list[list[str]] = []
+    thread = threading.Thread(target=lambda: done.append(migrate(database, folder)))
+    with closing(psycopg2.connect(database)) as other, other.cursor() as cursor:
+        cursor.execute(statement)
+        thread.start()
+        deadline = time.monotonic() + 20
+        waiting = (
+            "select count(*) from pg_stat_activity "
+            "where application_name = 'ratehouse migrate' and wait_event_type = 'Lock'"
+        )
+        while rows(database, waiting) == [(0,)]:
+            assert time.monotonic() < deadline, "the migration never waited for the other"
+            time.sleep(0.05)
+        other.commit()
+    thread.join(timeout=60)
+    assert done == [["0900_role"]]
 
 
 def test_an_old_server_is_refused(database: str, monkeypatch: pytest.MonkeyPatch) -> None:

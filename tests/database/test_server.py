@@ -384,6 +384,26 @@ def test_a_copied_home_is_an_installation_of_its_own(home: Path, tmp_path: Path)
             remove_server(copied)
 
 
+@pytest.mark.parametrize("name", ["with space", "Größe", "o'clock", "percent%20"])
+def test_a_home_may_have_an_awkward_name(home: Path, name: str) -> None:
+    place = home / name
+    try:
+        url = make(place).start()
+        assert query(url, "select 1") == 1
+        assert make(place).start() == url
+        assert make(place).stop() is True
+        assert make(place).start() == url
+    finally:
+        remove_server(place)
+
+
+@pytest.mark.parametrize("name", ["a$HOME", 'a"b', "a`b", "a\\b", "a\nb"])
+def test_a_home_a_shell_would_misread_is_refused(home: Path, name: str) -> None:
+    with pytest.raises(ServerError, match="its path holds one of"):
+        make(home / name).start()
+    assert not (home / name).exists()
+
+
 def test_erase_leaves_nothing_and_a_start_begins_empty(home: Path) -> None:
     one = make(home)
     url = one.start()

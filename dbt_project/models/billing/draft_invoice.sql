@@ -1,0 +1,46 @@
+-- Grain: one row per draft invoice: an account, a period and a currency.
+-- invoice_total = usage_amount + charge_amount + rounding_amount, to the cent.
+{{ config(
+    materialized='run_fact',
+    run_key='invoice_run_id',
+    on_schema_change='fail',
+    full_refresh=false,
+    indexes=[{'columns': ['invoice_run_id', 'account_id']}]
+) }}
+
+with invoice_lines as (
+    select * from {{ ref('draft_invoice_line') }}
+    where invoice_run_id = {{ run_id('invoice_run_id') }}
+),
+
+accounts as (
+    select * from {{ ref('int_billing__accounts') }}
+)
+
+select
+    {{ run_id('invoice_run_id') }}::bigint as invoice_run_id,
+    invoice_lines.account_id::bigint as account_id,
+    '{{ current_invoice_run()['period_month'] }}'::date as period_month,
+    accounts.period_start_at::timestamptz as period_start_at,
+    accounts.period_end_at::timestamptz as period_end_at,
+    accounts.time_zone::text as time_zone,
+    invoice_lines.currency_code::text as currency_code,
+    count(*)::integer as line_count,
+    coalesce(sum(invoice_lines.line_amount) filter (
+        where invoice_lines.line_kind = 'usage'
+    ), 0)::numeric(28, 14) as usage_amount,
+    coalesce(sum(invoice_lines.line_amount) filter (
+        where invoice_lines.line_kind = 'charge'
+    ), 0)::numeric(28, 14) as charge_amount,
+    coalesce(sum(invoice_lines.line_amount) filter (
+        where invoice_lines.line_kind = 'rounding'
+    ), 0)::numeric(28, 14) as rounding_amount,
+    sum(invoice_lines.line_amount)::numeric(18, 2) as invoice_total
+from invoice_lines
+inner join accounts on invoice_lines.account_id = accounts.account_id
+group by
+    invoice_lines.account_id,
+    accounts.period_start_at,
+    accounts.period_end_at,
+    accounts.time_zone,
+    invoice_lines.currency_code

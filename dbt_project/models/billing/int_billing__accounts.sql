@@ -1,0 +1,28 @@
+-- Grain: one row per account invoiced by the current invoice run, with the bounds of its period.
+with accounts as (
+    select
+        account.*,
+        {{ period_start('account.time_zone', 'account.anchor_day') }} as period_start_at,
+        {{ period_start('account.time_zone', 'account.anchor_day', months=1) }} as period_end_at
+    from {{ source('reference', 'account') }} as account
+    where
+        account.recorded_from <= '{{ current_invoice_run()['cutoff'] }}'::timestamptz
+        and account.recorded_to > '{{ current_invoice_run()['cutoff'] }}'::timestamptz
+)
+
+select distinct on (accounts.account_id)
+    accounts.account_id,
+    accounts.account_code,
+    accounts.customer_name,
+    accounts.time_zone,
+    accounts.currency_code,
+    accounts.period_start_at,
+    accounts.period_end_at
+from accounts
+where
+    accounts.bill_group = '{{ current_invoice_run()['bill_group'] }}'
+    and accounts.account_id <> 0
+    -- the latest version that held at some time of the period
+    and accounts.valid_from < accounts.period_end_at
+    and accounts.valid_to > accounts.period_start_at
+order by accounts.account_id, accounts.valid_from desc

@@ -1,0 +1,71 @@
+-- Grain: one row per landed charge line of the current run, narrow and typed.
+{{ config(materialized='work_table') }}
+
+with charges as (
+    select * from {{ ref('stg_carrier__charge') }}
+),
+
+work_files as (
+    select * from {{ ref('int_usage__work_files') }}
+),
+
+parsed as (
+    select
+        charges.*,
+        work_files.source_id,
+        work_files.rating_mode,
+        work_files.charge_tariff_code,
+        work_files.currency_code as source_currency,
+        work_files.number_plan,
+        work_files.country_code,
+        work_files.international_prefix,
+        work_files.national_prefix,
+        work_files.national_length_min,
+        work_files.national_length_max,
+        {{ amount_value('charges.net_amount_raw', 'work_files.decimal_mark') }} as net_amount,
+        case
+            when charges.quantity_raw is null then 1
+            else {{ amount_value('charges.quantity_raw', 'work_files.decimal_mark') }}
+        end as quantity,
+        ({{ local_timestamp('charges.period_from_raw', 'work_files.date_order') }})::date
+            as period_from,
+        ({{ local_timestamp('charges.period_to_raw', 'work_files.date_order') }})::date
+            as period_to,
+        {{ clean_number('charges.service_key') }} as service_clean
+    from charges
+    inner join work_files on charges.file_id = work_files.file_id
+    where {{ work_set_predicate('charges') }}
+)
+
+select
+    parsed.file_id,
+    parsed.line_no,
+    parsed.source_id,
+    parsed.rating_mode,
+    parsed.charge_tariff_code,
+    parsed.account_key,
+    parsed.service_key,
+    case
+        when length({{ e164_candidate('parsed.service_clean', 'parsed') }}) between 7 and 15
+            then ({{ e164_candidate('parsed.service_clean', 'parsed') }})::bigint
+    end as service_number,
+    parsed.product_code,
+    parsed.description,
+    parsed.charge_type,
+    parsed.period_from,
+    coalesce(parsed.period_to, parsed.period_from) as period_to,
+    parsed.quantity,
+    parsed.net_amount,
+    coalesce(parsed.currency_code, parsed.source_currency) as currency_code,
+    parsed.record_key_hash,
+    parsed.content_hash,
+    case
+        when parsed.net_amount is null then 'invalid_amount'
+        when parsed.quantity is null then 'invalid_quantity'
+        when
+            parsed.period_from is null
+            or (parsed.period_to is null and parsed.period_to_raw is not null)
+            or parsed.period_to < parsed.period_from
+            then 'invalid_period'
+    end as value_error
+from parsed

@@ -1,0 +1,66 @@
+-- Grain: one row per rating run, file, account, period, product and state. Additive over closed
+-- runs, like usage_total.
+{{ config(
+    materialized='run_fact',
+    run_key='rating_run_id',
+    on_schema_change='fail',
+    full_refresh=false,
+    indexes=[
+        {'columns': ['rating_run_id'], 'type': 'brin'},
+        {'columns': ['period_month', 'account_id']},
+        {'columns': ['file_id']},
+    ]
+) }}
+
+with signed as (
+    select
+        rated.*,
+        1 as sign
+    from {{ ref('rated_charge') }} as rated
+    where rated.rating_run_id = {{ run_id() }}
+    {%- if current_run()['kind'] != 'initial' %}
+    union all
+    select
+        older.*,
+        -1 as sign
+    from {{ ref('rated_charge') }} as older
+    inner join {{ ref('charge_supersession') }} as supersession
+        on
+            older.account_id = supersession.account_id
+            and older.charge_id = supersession.charge_id
+            and older.rating_run_id = supersession.superseded_run_id
+    where supersession.rating_run_id = {{ run_id() }}
+    {%- endif %}
+)
+
+select
+    {{ run_id() }}::bigint as rating_run_id,
+    signed.file_id::bigint as file_id,
+    signed.account_id::bigint as account_id,
+    signed.period_month::date as period_month,
+    signed.source_id::integer as source_id,
+    signed.product_code::text as product_code,
+    signed.description::text as description,
+    signed.charge_class::text as charge_class,
+    signed.state::text as state,
+    signed.reason::text as reason,
+    signed.currency_code::text as currency_code,
+    signed.cost_currency_code::text as cost_currency_code,
+    sum(signed.sign)::bigint as record_count,
+    coalesce(sum(signed.sign * signed.quantity), 0)::numeric(24, 4) as quantity,
+    coalesce(sum(signed.sign * signed.unrounded_amount), 0)::numeric(28, 14) as unrounded_amount,
+    coalesce(sum(signed.sign * signed.charge_amount), 0)::numeric(28, 14) as charge_amount,
+    coalesce(sum(signed.sign * signed.cost_amount), 0)::numeric(28, 14) as cost_amount
+from signed
+group by
+    signed.file_id,
+    signed.account_id,
+    signed.period_month,
+    signed.source_id,
+    signed.product_code,
+    signed.description,
+    signed.charge_class,
+    signed.state,
+    signed.reason,
+    signed.currency_code,
+    signed.cost_currency_code

@@ -1,0 +1,37 @@
+-- Grain: one row per prefix interval and period: the price in force, minimum and increment
+-- completed from the deck (a rate row knows its deck only by code; the deck's version at the start
+-- of the piece is taken).
+with pieces as (
+    select * from {{ ref('int_reference__rate_pieces') }}
+),
+
+rates as (
+    select * from {{ source('reference', 'rate') }}
+),
+
+decks as (
+    select
+        deck.*,
+        min(deck.valid_from) over (partition by deck.deck_code) as first_valid_from
+    from {{ ref('int_reference__decks') }} as deck
+)
+
+select
+    pieces.interval_no,
+    pieces.valid_from,
+    pieces.valid_to,
+    rates.rate_id,
+    rates.prefix::bigint as prefix_number,
+    rates.prefix,
+    rates.status,
+    rates.price_per_minute,
+    rates.connection_fee,
+    coalesce(rates.minimum_seconds, decks.minimum_seconds, 0) as minimum_seconds,
+    coalesce(rates.increment_seconds, decks.increment_seconds, 1) as increment_seconds
+from pieces
+inner join rates on pieces.payload_id = rates.rate_id
+left join decks
+    on
+        rates.deck_code = decks.deck_code
+        and greatest(pieces.valid_from, decks.first_valid_from) >= decks.valid_from
+        and greatest(pieces.valid_from, decks.first_valid_from) < decks.valid_to

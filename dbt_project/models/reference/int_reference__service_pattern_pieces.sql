@@ -1,0 +1,15 @@
+-- Grain: one row per prefix interval (of a side) and period: the row that holds there, none
+-- in a gap.
+with prefix_rows as (
+    select * from {{ ref('int_reference__service_pattern_rows') }}
+),
+
+{{ prefix_intervals('prefix_rows') }}
+
+select
+    prefix_pieces.interval_no,
+    prefix_pieces.lower_bound,
+    prefix_pieces.payload_id,
+    prefix_pieces.valid_from,
+    prefix_pieces.valid_to
+from prefix_pieces

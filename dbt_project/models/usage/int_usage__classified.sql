@@ -1,0 +1,46 @@
+-- Grain: one row per usage leg of the current run, with jurisdiction and charge class.
+-- Rules: docs/rules.md section 6.
+{{ config(post_hook="{{ evaluate_once() }}") }}
+
+with placed as (
+    select * from {{ ref('int_usage__placed') }}
+),
+
+judged as (
+    select
+        placed.*,
+        case
+            when placed.early_reason is not null or placed.classify_mode = 'none' then null
+            when placed.called_class = 'international' then 'international'
+            when placed.called_class = 'domestic' and placed.calling_kind = 'foreign'
+                then 'international'
+            when
+                placed.called_class = 'domestic'
+                and placed.calling_state = placed.called_state
+                then 'intrastate'
+            when
+                placed.called_class = 'domestic'
+                and placed.calling_state <> placed.called_state
+                then 'interstate'
+            else 'indeterminate'
+        end as jurisdiction
+    from placed
+)
+
+select
+    judged.*,
+    case
+        when judged.early_reason is not null then null
+        when judged.direction = 'inbound' then 'inbound'
+        when judged.called_class in ('toll_free', 'premium') then judged.called_class
+        when judged.called_class = 'n11' then 'directory'
+        else coalesce(judged.jurisdiction, 'indeterminate')
+    end as charge_class,
+    -- outbound: the called number; toll-free inbound is priced by its origin
+    case
+        when judged.early_reason is not null then null
+        when judged.direction = 'inbound' and judged.called_class = 'toll_free'
+            then judged.calling_number
+        else coalesce(judged.called_number, judged.called_short_number)
+    end as rated_number
+from judged

@@ -1,0 +1,40 @@
+-- Grain: one row per landed usage line of the current run, narrow and typed.
+-- start_error and duration_error name what could not be read; the values are then null.
+{{ config(materialized='work_table') }}
+
+with valued as (
+    select * from {{ ref('int_usage__valued') }}
+)
+
+select
+    valued.file_id,
+    valued.line_no,
+    valued.source_id,
+    valued.usage_type,
+    case when valued.start_error is null then valued.started_at end as started_at,
+    {{ time_quality('valued') }} as time_quality,
+    valued.start_error,
+    case when valued.duration_error is null then valued.duration_seconds end::numeric(12, 3)
+        as duration_seconds,
+    case
+        when valued.duration_error is not null then null
+        when valued.known_disposition = 'answered' then valued.stated_billable_seconds
+        else 0
+    end::numeric(12, 3) as billable_seconds,
+    valued.duration_error,
+    valued.known_disposition as disposition,
+    valued.calling_e164 as calling_number,
+    {{ number_class('valued.calling_raw', 'valued.calling_clean', 'valued.calling_e164', 'valued') }}
+        as calling_class,
+    valued.called_e164 as called_number,
+    {{ number_class('valued.called_raw', 'valued.called_clean', 'valued.called_e164', 'valued') }}
+        as called_number_class,
+    case
+        when valued.called_e164 is null and valued.called_clean ~ '^[0-9]{1,6}$'
+            then valued.called_clean::bigint
+    end as called_short_number,
+    nullif(valued.account_key_1, '') as account_key_1,
+    nullif(valued.account_key_2, '') as account_key_2,
+    valued.record_key_hash,
+    valued.content_hash
+from valued

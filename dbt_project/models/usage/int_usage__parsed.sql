@@ -1,0 +1,58 @@
+-- Grain: one row per landed usage line of the current run: values read one by one from their text.
+-- A security barrier, so that each value is worked out once although later steps use it often
+-- (OFFSET 0 would do the same but forbid parallel plans).
+{{ config(post_hook="{{ evaluate_once() }}") }}
+
+with usage_lines as (
+    select * from {{ ref('stg_asterisk__usage') }}
+    union all
+    select * from {{ ref('stg_mapped__usage') }}
+),
+
+work_files as (
+    select * from {{ ref('int_usage__work_files') }}
+)
+
+select
+    usage_lines.file_id,
+    usage_lines.line_no,
+    usage_lines.usage_type,
+    usage_lines.start_raw,
+    usage_lines.calling_raw,
+    usage_lines.called_raw,
+    usage_lines.duration_raw,
+    usage_lines.billable_raw,
+    usage_lines.disposition_raw,
+    usage_lines.account_key_1,
+    usage_lines.account_key_2,
+    usage_lines.record_key_hash,
+    hash_record_extended(
+        row(
+            usage_lines.start_raw,
+            usage_lines.calling_raw,
+            usage_lines.called_raw,
+            usage_lines.billable_raw,
+            usage_lines.disposition_raw
+        ), 0
+    ) as content_hash,
+    {{ local_timestamp('usage_lines.start_raw', 'work_files.date_order') }} as local_start,
+    {{ written_offset('usage_lines.start_raw') }} as start_offset,
+    {{ clean_number('usage_lines.calling_raw') }} as calling_clean,
+    {{ clean_number('usage_lines.called_raw') }} as called_clean,
+    {{ duration_seconds('usage_lines.duration_raw', 'work_files.decimal_mark') }}
+        as duration_seconds,
+    {{ duration_seconds('usage_lines.billable_raw', 'work_files.decimal_mark') }}
+        as billable_seconds,
+    {{ disposition('usage_lines.disposition_raw') }} as disposition,
+    work_files.source_id,
+    work_files.received_at,
+    work_files.time_zone,
+    work_files.number_plan,
+    work_files.country_code,
+    work_files.international_prefix,
+    work_files.national_prefix,
+    work_files.national_length_min,
+    work_files.national_length_max
+from usage_lines
+inner join work_files on usage_lines.file_id = work_files.file_id
+where {{ work_set_predicate('usage_lines') }}

@@ -1,0 +1,60 @@
+-- Grain: one row per file of the current run's work set, with the settings of its source as valid
+-- when the file arrived and known at the cut-off.
+{{ config(materialized='work_table') }}
+
+with files as (
+    select * from {{ source('control', 'file') }}
+),
+
+work_set as (
+    select * from {{ source('control', 'rating_run_file') }}
+),
+
+sources as (
+    select * from {{ source('reference', 'source') }}
+),
+
+decks as (
+    select distinct
+        deck.deck_id,
+        deck.deck_code
+    from {{ ref('int_reference__decks') }} as deck
+),
+
+number_plans as (
+    select * from {{ ref('number_plans') }}
+)
+
+select
+    files.file_id,
+    files.received_at,
+    files.file_kind,
+    sources.source_id,
+    sources.source_code,
+    sources.time_zone,
+    sources.date_order,
+    sources.decimal_mark,
+    sources.direction_mode,
+    sources.classify_mode,
+    sources.rating_mode,
+    decks.deck_id as cost_deck_id,
+    sources.currency_code,
+    sources.charge_tariff_code,
+    coalesce(number_plans.number_plan, 'e164') as number_plan,
+    coalesce(number_plans.country_code, '') as country_code,
+    coalesce(number_plans.international_prefix, '') as international_prefix,
+    coalesce(number_plans.national_prefix, '') as national_prefix,
+    coalesce(number_plans.national_length_min, 0) as national_length_min,
+    coalesce(number_plans.national_length_max, 0) as national_length_max
+from work_set
+inner join files on work_set.file_id = files.file_id
+inner join sources
+    on
+        files.source_code = sources.source_code
+        and files.received_at >= sources.valid_from
+        and files.received_at < sources.valid_to
+left join decks on sources.cost_deck_code = decks.deck_code
+left join number_plans on sources.number_plan = number_plans.number_plan
+where
+    work_set.rating_run_id = {{ run_id() }}
+    and {{ known_at_cutoff('sources') }}

@@ -1,0 +1,34 @@
+{#- Billing periods start on the account's anchor day (the last day of shorter months) at 00:00 in
+    the account's zone and are named by the month they start in. -#}
+{% macro period_month(instant, zone, anchor_day) -%}
+    {#- Month that names the period an instant falls in. -#}
+    (
+        date_trunc('month', {{ instant }} at time zone {{ zone }})
+        - case
+            when
+                {{ anchor_day }} > 1
+                and extract(day from {{ instant }} at time zone {{ zone }}) < least(
+                    {{ anchor_day }},
+                    extract(
+                        day from date_trunc('month', {{ instant }} at time zone {{ zone }})
+                        + interval '1 month' - interval '1 day'
+                    )
+                )
+                then interval '1 month'
+            else interval '0'
+        end
+    )::date
+{%- endmacro %}
+
+{% macro period_start(zone, anchor_day, months=0) -%}
+    {#- Instant at which the period of the current invoice run starts, or that `months` later. -#}
+    {%- set month = "(date '" ~ current_invoice_run()['period_month'] ~ "' + interval '" ~ months ~ " months')" -%}
+    (
+        {{ month }} + make_interval(
+            days => least(
+                {{ anchor_day }},
+                extract(day from {{ month }} + interval '1 month' - interval '1 day')::integer
+            ) - 1
+        )
+    ) at time zone {{ zone }}
+{%- endmacro %}

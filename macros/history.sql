@@ -1,0 +1,63 @@
+{#- A fact read by the models that feed it: a ref would be a cycle. Before the first run the fact
+    does not exist yet; then an empty relation of the same columns stands in. -#}
+{% macro fact_history(schema_name, fact) -%}
+    {%- set relation = api.Relation.create(
+        database=target.database,
+        schema=generate_schema_name(schema_name, none) | trim,
+        identifier=fact
+    ) -%}
+    {%- set present = execute and adapter.get_relation(
+        relation.database, relation.schema, relation.identifier
+    ) is not none -%}
+    {%- if present -%}
+        {{ relation }}
+    {%- elif fact == 'rated_usage' -%}
+        (
+            select
+                null::integer as source_id,
+                null::bigint as record_key_hash,
+                null::bigint as content_hash,
+                null::bigint as file_id,
+                null::bigint as line_no,
+                null::smallint as leg_no,
+                null::text as state,
+                null::timestamptz as started_at,
+                null::bigint as rating_run_id
+            where false
+        )
+    {%- else -%}
+        (
+            select
+                null::integer as source_id,
+                null::bigint as record_key_hash,
+                null::bigint as file_id,
+                null::bigint as line_no,
+                null::text as state,
+                null::bigint as rating_run_id
+            where false
+        )
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro days_of_run(column) -%}
+    {#- The UTC days on which the current run has usage, as literal half-open ranges of column:
+        literals prune partitions at planning. Adjacent days are joined. -#}
+    {%- set relation = ref('int_usage__normalised') -%}
+    {%- set ranges = run_query(
+        "select min(day)::text, (max(day) + 1)::text from ("
+        ~ "  select day, day - (row_number() over (order by day))::integer as island from ("
+        ~ "    select distinct (started_at at time zone 'UTC')::date as day from " ~ relation
+        ~ "    where started_at is not null) as days) as islands group by island order by 1"
+    ).rows if execute and flags.WHICH in ('build', 'run') else [] -%}
+    {%- if ranges | length == 0 -%}
+        false
+    {%- else -%}
+        (
+        {%- for day_range in ranges %}
+            ({{ column }} >= '{{ day_range[0] }} 00:00:00+00'
+            and {{ column }} < '{{ day_range[1] }} 00:00:00+00')
+            {%- if not loop.last %} or{% endif %}
+        {%- endfor %}
+        )
+    {%- endif -%}
+{%- endmacro %}

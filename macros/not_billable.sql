@@ -1,0 +1,54 @@
+{#- Conditions of the not-billable rules that can be told from the record alone. The seed
+    not_billable_rules names them, orders them and switches them on and off; a rule in the seed
+    without a condition here, or the other way round, stops the compilation. -#}
+{% macro not_billable_condition(rule, row) -%}
+    {%- set conditions = {
+        'unanswered':
+            row ~ ".usage_type = 'voice' and " ~ row ~ ".disposition <> 'answered'",
+        'zero_duration':
+            row ~ ".usage_type = 'voice' and " ~ row ~ ".billable_seconds = 0",
+        'service_code': row ~ ".called_number_class = 'service_code'",
+        'emergency_call': row ~ ".called_number_class = 'emergency'",
+        'internal_call':
+            row ~ ".called_number_class in ('extension', 'name') and "
+            ~ row ~ ".calling_class <> 'e164'",
+    } -%}
+    {%- if rule not in conditions -%}
+        {{ exceptions.raise_compiler_error(
+            "not_billable_rules names '" ~ rule ~ "', which has no condition in macros/not_billable.sql"
+        ) }}
+    {%- endif -%}
+    {{ return(conditions[rule]) }}
+{%- endmacro %}
+
+{% macro late_rules() -%}
+    {#- Rules whose condition needs the matched service or product; they stand in the models named
+        by the seed's description. -#}
+    {{ return(['information_only_source', 'inbound_included', 'included_in_plan', 'excluded_product']) }}
+{%- endmacro %}
+
+{% macro _rules_in_seed(only_enabled) -%}
+    {%- set seed = ref('not_billable_rules') -%}
+    {%- if not execute or flags.WHICH not in ('build', 'run', 'test', 'compile', 'show') -%}
+        {{ return([]) }}
+    {%- endif -%}
+    {%- set rows = run_query(
+        'select rule_code from ' ~ seed ~ (' where is_enabled' if only_enabled else '')
+        ~ ' order by priority'
+    ).rows -%}
+    {{ return(rows | map(attribute=0) | list) }}
+{%- endmacro %}
+
+{% macro enabled_rules() -%}
+    {#- Enabled rules of the record itself, in order of priority. -#}
+    {{ return(_rules_in_seed(true) | reject('in', late_rules()) | list) }}
+{%- endmacro %}
+
+{% macro is_rule_enabled(rule) -%}
+    {{ return('true' if rule in _rules_in_seed(true) else 'false') }}
+{%- endmacro %}
+
+{% macro not_billable_reasons() -%}
+    {%- set rules = _rules_in_seed(false) -%}
+    {{ return("'" ~ (rules | join("', '")) ~ "'") }}
+{%- endmacro %}

@@ -1,0 +1,111 @@
+{#- Telephone numbers as they stand in files, in three steps so that each expression is worked out
+    once per record: clean_number (text without wrapping), e164_candidate (digits with country
+    code), number_class (what it is). See docs/rules.md section 3. -#}
+{% macro clean_number(raw) -%}
+    case
+        when {{ raw }} ~ '^[+]?[0-9]+$' then {{ raw }}
+        when {{ raw }} is null then null
+        else {{ _strip_number(raw) }}
+    end
+{%- endmacro %}
+
+{% macro _strip_number(raw) -%}
+    -- spreadsheet wrapping, then scheme and host, then (0) behind a plus, then punctuation
+    regexp_replace(
+        regexp_replace(
+            regexp_replace(
+                regexp_replace(
+                    btrim({{ raw }}, E' \t\r\n'), '^(=?"(.*)"|''(.*))$', '\2\3'
+                ),
+                '^(sips?|tel):|[@;].*$', '', 'gi'
+            ),
+            '^([+].*)[(]0[)]', '\1'
+        ),
+        '[ ()./-]', '', 'g'
+    )
+{%- endmacro %}
+
+{% macro e164_candidate(clean, plan) -%}
+    {#- Digits with country code as text, not yet checked. The first branch is the common case. -#}
+    case
+        when
+            {{ plan }}.number_plan = 'nanp'
+            and octet_length({{ clean }}) = 10
+            and {{ clean }} >= '2'
+            and {{ clean }} ~ '^[0-9]+$'
+            then '1' || {{ clean }}
+        when {{ clean }} !~ '^[+]?[0-9]+$' then null
+        when left({{ clean }}, 1) = '+' then substr({{ clean }}, 2)
+        when length({{ clean }}) <= 6 then null
+        when
+            {{ plan }}.international_prefix <> ''
+            and starts_with({{ clean }}, {{ plan }}.international_prefix)
+            and length({{ clean }}) >= length({{ plan }}.international_prefix) + 7
+            then substr({{ clean }}, length({{ plan }}.international_prefix) + 1)
+        when {{ plan }}.number_plan = 'nanp' then
+            case
+                when length({{ clean }}) = 10 then '1' || {{ clean }}
+                when length({{ clean }}) = 11 and left({{ clean }}, 1) = '0'
+                    then '1' || substr({{ clean }}, 2)
+                when length({{ clean }}) = 11 and left({{ clean }}, 1) = '1' then {{ clean }}
+                when length({{ clean }}) between 12 and 15 then {{ clean }}
+            end
+        when {{ plan }}.country_code = '' then {{ clean }}
+        when
+            starts_with({{ clean }}, {{ plan }}.national_prefix)
+            and length({{ clean }}) - length({{ plan }}.national_prefix)
+            between {{ plan }}.national_length_min and {{ plan }}.national_length_max
+            then
+                {{ plan }}.country_code
+                || substr({{ clean }}, length({{ plan }}.national_prefix) + 1)
+        when
+            length({{ clean }})
+            between {{ plan }}.national_length_min and {{ plan }}.national_length_max
+            and not starts_with({{ clean }}, {{ plan }}.national_prefix)
+            then {{ plan }}.country_code || {{ clean }}
+        when
+            starts_with({{ clean }}, {{ plan }}.country_code)
+            and length({{ clean }}) - length({{ plan }}.country_code)
+            between {{ plan }}.national_length_min and {{ plan }}.national_length_max
+            then {{ clean }}
+        when length({{ clean }}) between 12 and 15 then {{ clean }}
+    end
+{%- endmacro %}
+
+{% macro e164_number(candidate, raw, clean) -%}
+    {#- The candidate as a number where it can be an E.164 number, else null: 7 to 15 digits, no
+        leading zero; with country code 1 eleven digits, area code and exchange starting with 2 to
+        9 and an area code that is not N11. A withheld caller has no number, whatever is shown. -#}
+    case
+        when {{ raw }} <> {{ clean }} and {{ _is_withheld(raw) }} then null
+        when octet_length({{ candidate }}) not between 7 and 15 or {{ candidate }} < '1' then null
+        when {{ candidate }} >= '2' then {{ candidate }}::bigint
+        when
+            {{ candidate }}::bigint between 12000000000 and 19999999999
+            and {{ candidate }}::bigint / 10000000 % 100 <> 11
+            and {{ candidate }}::bigint / 1000000 % 10 >= 2
+            then {{ candidate }}::bigint
+    end
+{%- endmacro %}
+
+{% macro number_class(raw, clean, number, plan) -%}
+    case
+        when {{ number }} is not null then 'e164'
+        when {{ raw }} is null or btrim({{ raw }}) = '' then 'missing'
+        when {{ _is_withheld(raw) }} then 'anonymous'
+        when btrim({{ raw }}) ~* '^''?[0-9]+([.,][0-9]+)?E[+]?[0-9]+$' then 'scientific'
+        when {{ clean }} = '' then 'missing'
+        when {{ clean }} ~ '^[*#]' then 'service_code'
+        when {{ clean }} !~ '^[+]?[0-9]+$' then 'name'
+        when {{ clean }} in ('911', '933', '988') and {{ plan }}.number_plan = 'nanp'
+            then 'emergency'
+        when {{ clean }} in ('112', '999') and {{ plan }}.number_plan <> 'nanp' then 'emergency'
+        when {{ clean }} ~ '^[2-9]11$' and {{ plan }}.number_plan = 'nanp' then 'n11'
+        when {{ clean }} ~ '^[0-9]{1,6}$' then 'extension'
+        else 'invalid'
+    end
+{%- endmacro %}
+
+{% macro _is_withheld(raw) -%}
+    {{ raw }} ~* 'anonymous|restricted|unavailable|unknown|private|withheld'
+{%- endmacro %}

@@ -1,0 +1,85 @@
+{#- run_fact: a fact that only ever grows, a run's rows at a time.
+
+    One transaction: delete what an earlier attempt of this same run left, insert this run's rows.
+    So a run may be killed anywhere and repeated, and rows of other runs are never touched.
+    The table is made from the model's contract, optionally partitioned by month of a timestamptz
+    column: a day's run costs the same after years of history, and a month can be detached.
+
+    config: run_key (rating_run_id | invoice_run_id), month_partition (column, optional),
+            month_source (relation whose months to create, with the column month_partition),
+            indexes (as for tables; brin for append-ordered columns).
+-#}
+{% materialization run_fact, adapter='postgres' %}
+    {%- set run_key = config.get('run_key', 'rating_run_id') -%}
+    {%- set month_column = config.get('month_partition') -%}
+    {%- set target_relation = this.incorporate(type='table') -%}
+    {%- set existing = load_cached_relation(this) -%}
+    {%- set staged = make_temp_relation(target_relation) -%}
+    {%- set run_number = run_id(run_key) -%}
+    {%- set columns = model['columns'].keys() | list -%}
+    {%- if not config.get('contract').enforced -%}
+        {{ exceptions.raise_compiler_error('run_fact ' ~ this ~ ' needs an enforced contract') }}
+    {%- endif -%}
+
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+
+    {%- if existing is none %}
+        {% call statement('create_fact') -%}
+            create table {{ target_relation }} {{ get_table_columns_and_constraints() }}
+            {%- if month_column %} partition by range ({{ month_column }}){% endif %};
+            {%- if month_column %}
+            create table {{ target_relation.schema }}.{{ target_relation.identifier }}_undated
+            partition of {{ target_relation }} default;
+            {%- endif %}
+        {%- endcall %}
+        {% do create_indexes(target_relation) %}
+    {%- else %}
+        {%- set present = adapter.get_columns_in_relation(target_relation)
+            | map(attribute='name') | list -%}
+        {%- if present | sort != columns | sort -%}
+            {{ exceptions.raise_compiler_error(
+                this ~ ' has history with other columns: present ' ~ present ~ ', declared '
+                ~ columns ~ '. Add a migration; history is never dropped.'
+            ) }}
+        {%- endif -%}
+    {%- endif %}
+
+    {#- CREATE TABLE AS may run in parallel, INSERT ... SELECT may not. -#}
+    {% call statement('stage') -%}
+        create temporary table {{ staged.identifier }} on commit drop as
+        {{ sql }}
+    {%- endcall %}
+
+    {%- if month_column %}
+        {%- set months = run_query(
+            "select distinct to_char(date_trunc('month', " ~ month_column
+            ~ " at time zone 'UTC'), 'YYYY-MM-DD') from " ~ staged.identifier
+            ~ " where " ~ month_column ~ " is not null order by 1"
+        ).rows | map(attribute=0) | list -%}
+        {%- for month in months %}
+            {% call statement('partition_' ~ loop.index) -%}
+                create table if not exists
+                {{ target_relation.schema }}.{{ target_relation.identifier }}_
+                {{- month[:4] }}{{ month[5:7] }}
+                partition of {{ target_relation }}
+                for values from ('{{ month }} 00:00:00+00')
+                to (timestamptz '{{ month }} 00:00:00+00' at time zone 'UTC' + interval '1 month');
+            {%- endcall %}
+        {%- endfor %}
+    {%- endif %}
+
+    {% call statement('main') -%}
+        delete from {{ target_relation }} where {{ run_key }} = {{ run_number }};
+        insert into {{ target_relation }} ({{ columns | join(', ') }})
+        select {{ columns | join(', ') }} from {{ staged.identifier }};
+    {%- endcall %}
+
+    {%- set grant_config = config.get('grants') -%}
+    {% do apply_grants(target_relation, grant_config, should_revoke=False) %}
+    {% if existing is none %}{% do persist_docs(target_relation, model) %}{% endif %}
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {{ adapter.commit() }}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
+    {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}

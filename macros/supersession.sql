@@ -1,0 +1,87 @@
+{#- Which rows of earlier runs the current run replaces, for a fact with file_id and line_no. -#}
+{% macro superseded_rows(fact, key) -%}
+with rated as (
+    select * from {{ ref(fact) }}
+),
+
+runs as (
+    select * from {{ source('control', 'rating_run') }}
+),
+
+work_files as (
+    select * from {{ source('control', 'rating_run_file') }}
+),
+
+replaced_lines as (
+    select distinct
+        rated.file_id,
+        rated.line_no
+    from rated
+    where
+        rated.rating_run_id = {{ run_id() }}
+        {%- if current_run()['kind'] == 'initial' %}
+        and false -- an initial run rates lines that nobody rated before
+        {%- endif %}
+)
+
+select
+    rated.account_id::bigint as account_id,
+    rated.{{ key }}::bigint as {{ key }},
+    rated.rating_run_id::bigint as superseded_run_id,
+    {{ run_id() }}::bigint as rating_run_id
+from replaced_lines
+inner join rated
+    on
+        replaced_lines.file_id = rated.file_id
+        and replaced_lines.line_no = rated.line_no
+inner join runs on rated.rating_run_id = runs.rating_run_id
+where
+    runs.status = 'closed'
+    -- earlier versions can only stand in runs that had these files in their work set
+    and rated.rating_run_id = any(
+        array(
+            select earlier.rating_run_id
+            from work_files as earlier
+            inner join work_files as current_files on earlier.file_id = current_files.file_id
+            where
+                current_files.rating_run_id = {{ run_id() }}
+                and earlier.rating_run_id < {{ run_id() }}
+        )
+    )
+{%- endmacro %}
+
+{#- The rows of a fact that count: of closed runs, not replaced by a later closed run. -#}
+{% macro current_rows(fact, supersession, key) -%}
+with rated as (
+    select * from {{ ref(fact) }}
+),
+
+runs as (
+    select * from {{ source('control', 'rating_run') }}
+),
+
+supersessions as (
+    select
+        supersession.account_id,
+        supersession.{{ key }},
+        supersession.superseded_run_id
+    from {{ ref(supersession) }} as supersession
+    inner join {{ source('control', 'rating_run') }} as later_runs
+        on supersession.rating_run_id = later_runs.rating_run_id
+    where later_runs.status = 'closed'
+)
+
+select rated.*
+from rated
+inner join runs on rated.rating_run_id = runs.rating_run_id
+where
+    runs.status = 'closed'
+    and not exists (
+        select 1
+        from supersessions
+        where
+            supersessions.account_id = rated.account_id
+            and supersessions.{{ key }} = rated.{{ key }}
+            and supersessions.superseded_run_id = rated.rating_run_id
+    )
+{%- endmacro %}

@@ -17,7 +17,7 @@ class Place:
 
 
 def place_of(number: Number, reference: Reference, at: dt.datetime) -> Place:
-    """Classify a number at an instant; the state only where area code and exchange prove it."""
+    """Classify a number at an instant; the state only where both rows are in service."""
     if number.number_class == "n11":
         return Place("n11", None, False)
     if number.e164 is None:
@@ -37,7 +37,7 @@ def place_of(number: Number, reference: Reference, at: dt.datetime) -> Place:
     geographic = area["usage_class"] == "geographic"
     if geographic and country == "US":
         exchange = reference.exchange(digits[1:7], at)
-        if exchange is not None:
+        if exchange is not None and truth(exchange.get("is_in_service")):
             state = exchange["state_code"]
     if digits[1:4] == "900" or digits[4:7] == "976":
         return Place("premium", state, foreign)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _ANONYMOUS = ("anonymous", "restricted", "unavailable", "unknown", "private", "withheld")
-_SCIENTIFIC = re.compile(r"[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]+")
+_SCIENTIFIC = re.compile(r"[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]+")
 _N11 = re.compile(r"[2-9]11")
 
 

@@ -19,6 +19,7 @@ PLANS = load_number_plans(NUMBER_PLANS)
         ("nanp", "RESTRICTED", "anonymous", None),
         ("nanp", "4.47912E+11", "scientific", None),
         ("nanp", "1.2E10", "scientific", None),
+        ("e164", "4,47912E+11", "scientific", None),  # a spreadsheet with a decimal comma
         ("nanp", "*98", "service_code", None),
         ("nanp", "#31#2125550100", "service_code", None),
         ("nanp", "sip:*72@gw", "service_code", None),

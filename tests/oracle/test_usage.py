@@ -92,6 +92,7 @@ def world(**changes: list[Row]) -> Reference:
             {"npanxx": "212555", "state_code": "NY", "is_in_service": "true"},
             {"npanxx": "646555", "state_code": "NY", "is_in_service": "true"},
             {"npanxx": "312555", "state_code": "IL", "is_in_service": "true"},
+            {"npanxx": "312556", "state_code": "IL", "is_in_service": "false"},
         ],
     }  # fmt: skip
     return Reference(kinds | changes)
@@ -227,6 +228,7 @@ def test_a_number_belongs_to_its_owner_at_the_start_of_the_call() -> None:
         (ALICE, "12125557777", "intrastate", "domestic"),
         (ALICE, "13125557777", "interstate", "domestic"),
         (ALICE, "13129997777", "indeterminate", "domestic"),  # exchange not in the table
+        (ALICE, "13125567777", "indeterminate", "domestic"),  # exchange not in service yet
         (ALICE, "14165557777", "international", "international"),
         (ALICE, "442079460999", "international", "international"),
         (ALICE, "18005557777", "indeterminate", "toll_free"),

@@ -24,7 +24,10 @@ def register(app: typer.Typer) -> None:
 
 
 def up() -> None:
-    """Start the database (the embedded one, if no other is configured) and bring it up to date."""
+    """Start the database and bring it up to date.
+
+    The embedded PostgreSQL, unless RATEHOUSE_DATABASE_URL names a server of your own.
+    """
     url = connection.ensure_database(typer.echo)
     kind = "embedded PostgreSQL" if settings.configured_database_url() is None else "PostgreSQL"
     typer.echo(f"Ready: {kind} {settings.describe_database(url)}")
@@ -36,7 +39,10 @@ def down(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Erase without asking.")] = False,
 ) -> None:
-    """Stop the embedded database. A server of your own is left alone."""
+    """Stop the embedded database.
+
+    A server of your own is left alone.
+    """
     server = Server(say=typer.echo)
     if erase:
         if not yes:
@@ -58,7 +64,10 @@ def down(
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
 ) -> None:
-    """Say whether the database runs and how to connect to it. Exit code 3 if it does not."""
+    """Say whether the database runs, and where.
+
+    Names the files that hold the passwords, never the passwords. Exit code 3 if it does not run.
+    """
     facts = database_facts()
     if as_json:
         typer.echo(json.dumps(facts, indent=2))

@@ -209,6 +209,26 @@ def test_matching_prefers_number_then_longest_pattern_then_account_key() -> None
     assert by_number.service_code == "SB"
 
 
+def test_identifiers_count_only_for_their_direction() -> None:
+    one_way = [
+        identifier("SA", "number", ALICE, direction="outbound"),
+        identifier("SB", "number", ALICE, direction="inbound"),
+        identifier("SA", "pattern", "1312{!}", direction="inbound"),
+        identifier("SB", "account_key", "key", direction="inbound"),
+    ]
+    called = one(cdr(src="19175550000", dst=ALICE), service_identifier=one_way)
+    assert (called.direction, called.service_code) == ("inbound", "SB")
+    calling = one(cdr(dst="19175550000"), service_identifier=one_way)
+    assert (calling.direction, calling.service_code) == ("outbound", "SA")
+    stranger = cdr(src=BOB, dst="19175550000", accountcode="key")
+    assert one(stranger, service_identifier=one_way).reason == "service_not_found"
+
+
+def test_talk_time_of_an_unanswered_call_is_none() -> None:
+    leg = one(cdr(billsec="60", disposition="NO ANSWER"))
+    assert (leg.disposition, leg.billable_seconds) == ("no_answer", 0)
+
+
 def test_a_number_belongs_to_its_owner_at_the_start_of_the_call() -> None:
     moved = [
         identifier("SA", "number", ALICE, valid_to="2026-10-14T12:00:00Z"),

@@ -85,11 +85,14 @@ def bill_groups(connection: Any) -> list[str]:
 def choose_bill_groups(connection: Any, bill_group: str) -> list[str]:
     """The groups to draft: the one named, or each of them for `all`."""
     known = bill_groups(connection)
-    if bill_group == "all":
+    if bill_group == "all" and known:
         return known
     if bill_group not in known:
-        listed = ", ".join(known) if known else "none: load the accounts first"
-        raise RatehouseError(f"no account belongs to bill group '{bill_group}' (known: {listed})")
+        if not known:
+            raise RatehouseError("there are no accounts to bill: load the reference data first")
+        raise RatehouseError(
+            f"no account belongs to bill group '{bill_group}' (known: {', '.join(known)})"
+        )
     return [bill_group]
 
 

@@ -19,7 +19,7 @@ from psycopg2.extras import Json, RealDictCursor
 from loaders.errors import RatehouseError
 from loaders.runs import locks
 from loaders.runs.errors import RunAbandoned, RunDoesNotBalance
-from loaders.runs.schemas import build_relation
+from loaders.runs.schemas import build_relation, relation_exists
 from loaders.runs.suspense import SuspenseFilters, insert_suspended_records
 
 # Waiting longer for a reference load to commit means something is stuck: say so instead.
@@ -241,6 +241,8 @@ def _create(
     code: Mapping[str, Any],
 ) -> int | None:
     with connection, connection.cursor() as cursor:
+        if filters is None and not _has_new_files(cursor, build_schema):
+            return None
         cutoff = fix_reference_cutoff(cursor)
         cursor.execute(
             """
@@ -283,18 +285,25 @@ def _create(
         return run_id
 
 
+_NEW_FILES = """
+    from control.file as f
+    where f.status = 'landed'
+        and not exists (
+            select from control.rating_run_file as w
+            where w.file_id = f.file_id and w.build_schema = %(build_schema)s and w.is_initial
+        )
+"""
+
+
+def _has_new_files(cursor: Any, build_schema: str) -> bool:
+    cursor.execute("select exists (select" + _NEW_FILES + ")", {"build_schema": build_schema})
+    return cursor.fetchone()[0]
+
+
 def _insert_new_files(cursor: Any, run_id: int, build_schema: str) -> int:
     cursor.execute(
-        """
-        insert into control.rating_run_file (rating_run_id, file_id, build_schema, is_initial)
-        select %(run_id)s, f.file_id, %(build_schema)s, true
-        from control.file as f
-        where f.status = 'landed'
-            and not exists (
-                select from control.rating_run_file as w
-                where w.file_id = f.file_id and w.build_schema = %(build_schema)s and w.is_initial
-            )
-        """,
+        "insert into control.rating_run_file (rating_run_id, file_id, build_schema, is_initial) "
+        "select %(run_id)s, f.file_id, %(build_schema)s, true" + _NEW_FILES,
         {"run_id": run_id, "build_schema": build_schema},
     )
     return cursor.rowcount
@@ -346,13 +355,7 @@ def close_rating_run(connection: Any, run: RatingRun) -> dict[str, Any]:
 def _settle(connection: Any, run: RatingRun) -> tuple[dict[str, Any], str | None]:
     with connection, connection.cursor() as cursor:
         _require_own(cursor, run)
-        cursor.execute(
-            sql.SQL("select to_jsonb(r) from {} as r where r.rating_run_id = %s").format(
-                build_relation(run.build_schema, "marts", "rpt_reconciliation__run")
-            ),
-            (run.rating_run_id,),
-        )
-        row = cursor.fetchone()
+        row = _reconciliation(cursor, run)
         totals: dict[str, Any] = row[0] if row else {}
         problem = None
         if row is None:
@@ -381,6 +384,18 @@ def _settle(connection: Any, run: RatingRun) -> tuple[dict[str, Any], str | None
             _actor(cursor, run),
         )
         return totals, problem
+
+
+def _reconciliation(cursor: Any, run: RatingRun) -> tuple[dict[str, Any]] | None:
+    if not relation_exists(cursor, run.build_schema, "marts", "rpt_reconciliation__run"):
+        return None
+    cursor.execute(
+        sql.SQL("select to_jsonb(r) from {} as r where r.rating_run_id = %s").format(
+            build_relation(run.build_schema, "marts", "rpt_reconciliation__run")
+        ),
+        (run.rating_run_id,),
+    )
+    return cursor.fetchone()
 
 
 def fail_rating_run(connection: Any, run: RatingRun, failure: str) -> None:

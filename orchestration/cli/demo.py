@@ -62,17 +62,17 @@ class _Progress:
 def _ensure_data(folder: Path, cdrs: int, charges: int, seed: int, say: _Progress) -> str:
     """Generate the data if they are not there; the month they are of."""
     wanted = {"cdrs": cdrs, "charges": charges, "seed": seed}
-    description = folder / "generated.json"
+    description = folder / "manifest.json"
     if description.exists():
-        made = json.loads(description.read_text())
-        month = made.pop("month")
+        manifest = json.loads(description.read_text())
+        made = {name: manifest[name] for name in wanted}
         if made != wanted:
             raise RatehouseError(
                 f"{folder} holds demo data of other options ({_in_words(made)}). What has been "
                 "landed stays landed: for another demo set RATEHOUSE_HOME to a new folder, or "
                 "start over with make clean"
             )
-        return month
+        return manifest["month"]
     from loaders.demo.generate import DemoOptions, generate
 
     month = demo_month(datetime.now(UTC).date())
@@ -82,7 +82,6 @@ def _ensure_data(folder: Path, cdrs: int, charges: int, seed: int, say: _Progres
     shutil.rmtree(partial, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
     generate(partial, DemoOptions(cdrs=cdrs, charges=charges, seed=seed, month=month))
-    (partial / "generated.json").write_text(json.dumps({**wanted, "month": month}))
     partial.rename(folder)
     return month
 

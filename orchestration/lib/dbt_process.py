@@ -38,8 +38,7 @@ class DbtProcess:
     ) -> Iterator[Any]:
         """Dagster's events of the process as they happen; raises dg.Failure in words."""
         environment = dbt_environment.process_environment(database.database_url(), run_environment)
-        # Somebody may have changed a model since the code location was loaded.
-        manifest.ensure_manifest()
+        refuse_outdated_code_location()
         remove_old_folders()
         # In an op there are no assets around it to tell the manifest.
         whole = (
@@ -99,20 +98,37 @@ class DbtProcess:
         ]
 
 
+def refuse_outdated_code_location() -> None:
+    """Models may be edited while the code location stays loaded, but not come and go."""
+    if not manifest.is_loaded_manifest_outdated():
+        return
+    raise dg.Failure(
+        description=(
+            "Models were added to the dbt project, or removed from it, since the code location "
+            "was loaded. Reload it in the UI (Deployment, Reload), or start the command again."
+        ),
+        allow_retries=False,
+    )
+
+
+_RESULT_EVENTS = {"LogModelResult", "LogSeedResult", "LogTestResult", "LogSnapshotResult"}
+
+
 def progress_line(raw_event: Mapping[str, Any]) -> str | None:
     """One line for each model and seed when it is done, and for each test that fails."""
-    if raw_event["info"]["name"] != "NodeFinished":
+    name, data = raw_event["info"]["name"], raw_event["data"]
+    if name == "SkippingDetails":
+        return f"  {data['resource_type']} {data['node_name']}: skipped after a failure"
+    if name not in _RESULT_EVENTS:
         return None
-    node = raw_event["data"]["node_info"]
-    result = raw_event["data"].get("run_result", {})
-    status = node["node_status"]
-    kind, name = node["resource_type"], node["node_name"]
-    if kind == "test" and status == "pass":
+    node, status = data["node_info"], data["status"].split(" ")[0].lower()
+    if name == "LogTestResult" and status == "pass":
         return None
-    seconds = result.get("execution_time", 0.0)
-    if status == "skipped":
-        return f"  {kind} {name}: skipped, something before it failed"
-    return f"  {kind} {name}: {status} in {seconds:.1f} s"
+    kind, total = node["resource_type"], data.get("total") or data.get("num_models")
+    seconds = data["execution_time"]
+    # A success is told by the last SQL command (CREATE VIEW, SELECT 5, ANALYZE): no news.
+    outcome = status if status in ("error", "fail", "warn", "skipped") else "done"
+    return f"  {data['index']:>3}/{total} {kind} {node['node_name']}: {outcome}, {seconds:.1f} s"
 
 
 def remove_old_folders() -> None:

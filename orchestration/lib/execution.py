@@ -139,6 +139,6 @@ def _reason(events: list[Any], name: str, log: Path) -> str:
         while error is not None and error.cause is not None:
             error = error.cause
         if error is not None:
-            words = error.message.strip().splitlines()[-1]
+            words = error.message.strip().splitlines()[0]
             return f"{event.step_key} failed: {words}\nEverything that was said: {log}"
     return f"job {name} failed; everything that was said: {log}"

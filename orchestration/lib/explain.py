@@ -84,14 +84,23 @@ def _built(layer: str, name: str) -> sql.Composable:
 
 
 def _find_file(connection: Any, name: str) -> int:
+    """A file by its name, with the source in front where two sources use the same name."""
+    source_code, _, file_name = name.rpartition("/")
     found = _rows(
         connection,
-        "select file_id, status from control.file where file_name = %s "
-        "order by status = 'landed' desc, file_id desc",
-        (name,),
+        """
+        select file_id, source_code, status from control.file
+        where file_name = %s and (%s = '' or source_code = %s)
+        order by status = 'landed' desc, file_id desc
+        """,
+        (file_name, source_code, source_code),
     )
     if not found:
         raise RatehouseError(f"no file of the name '{name}' was ever received (ratehouse files)")
+    landed = [file for file in found if file["status"] == "landed"]
+    if len(landed) > 1:
+        choices = ", ".join(f"{file['source_code']}/{file_name}" for file in landed)
+        raise RatehouseError(f"several files have the name '{file_name}': say which ({choices})")
     return found[0]["file_id"]
 
 

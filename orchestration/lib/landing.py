@@ -19,18 +19,18 @@ def unknown_files(connection: Any, files: Sequence[DropFile]) -> list[DropFile]:
     with connection, connection.cursor() as cursor:
         cursor.execute(
             """
-            select f.file_name, f.byte_count, extract(epoch from max(f.received_at))
+            select f.origin, f.byte_count, extract(epoch from max(f.received_at))
             from control.file as f
-            where f.file_name = any(%s) and f.status in ('landed', 'held')
-            group by f.file_name, f.byte_count
+            where f.origin = any(%s) and f.status in ('landed', 'held')
+            group by f.origin, f.byte_count
             """,
-            ([file.path.name for file in files],),
+            ([str(file.path) for file in files],),
         )
-        received = {(name, count): float(at) for name, count, at in cursor.fetchall()}
+        received = {(origin, count): float(at) for origin, count, at in cursor.fetchall()}
     return [
         file
         for file in files
-        if received.get((file.path.name, file.byte_count), 0.0) <= file.modified_ns / 1e9
+        if received.get((str(file.path), file.byte_count), 0.0) <= file.modified_ns / 1e9
     ]
 
 
@@ -47,6 +47,7 @@ def describe(result: FileResult) -> str:
     """One file's fate in a line."""
     if result.status == "landed":
         bad = f", {result.quarantined_count:,} quarantined" if result.quarantined_count else ""
-        return f"landed, {result.data_count:,} records of {result.layout_code}{bad}"
-    reason = f": {result.status_reason}" if result.status_reason else ""
-    return f"{result.status.replace('_', ' ')}{reason}"
+        layout = f" of {result.layout_code}" if result.layout_code else ""
+        return f"landed, {result.data_count:,} records{layout}{bad}"
+    reason = result.explanation or result.status_reason
+    return result.status.replace("_", " ") + (f": {reason}" if reason else "")

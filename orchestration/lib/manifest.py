@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from loaders.errors import DatabaseUnavailable, RatehouseError
 from orchestration.lib import paths
@@ -57,6 +59,26 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
     with (folder / ".parsing").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+_loaded_nodes: frozenset[str] = frozenset()
+
+
+def load_manifest() -> dict[str, Any]:
+    """The manifest the assets are made from, parsed first where that is needed."""
+    global _loaded_nodes
+    manifest = json.loads(ensure_manifest().read_text())
+    _loaded_nodes = frozenset(manifest["nodes"])
+    return manifest
+
+
+def is_loaded_manifest_outdated() -> bool:
+    """Parse again if a file changed; whether there are other models now than the loaded ones."""
+    before = manifest_path().stat().st_mtime_ns
+    path = ensure_manifest()
+    if path.stat().st_mtime_ns == before or not _loaded_nodes:
+        return False
+    return frozenset(json.loads(path.read_text())["nodes"]) != _loaded_nodes
 
 
 def ensure_manifest(url: str | None = None) -> Path:

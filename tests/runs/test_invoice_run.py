@@ -135,8 +135,9 @@ def test_a_half_finished_rating_run_stands_in_the_way_of_a_draft(
 def test_bill_groups_are_those_of_accounts_and_never_suspense(connect: Connect) -> None:
     connection = connect()
     assert runs.bill_groups(connection) == []
-    with pytest.raises(RatehouseError, match="load the accounts first"):
-        runs.choose_bill_groups(connection, "main")
+    for group in ("main", "all"):
+        with pytest.raises(RatehouseError, match="load the reference data first"):
+            runs.choose_bill_groups(connection, group)
     with connection, connection.cursor() as cursor:
         for code, group in (("a1", "main"), ("a2", "quarterly")):
             cursor.execute(

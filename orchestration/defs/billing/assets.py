@@ -9,7 +9,7 @@ from pydantic import Field
 
 from orchestration.lib.billing import bill
 from orchestration.lib.dbt_arguments import BILLING_SELECTION
-from orchestration.lib.manifest import ensure_manifest
+from orchestration.lib.manifest import load_manifest
 from orchestration.lib.report import INVOICE_RUN_ASSET
 from orchestration.lib.subsets import refuse_parts
 from orchestration.lib.translator import RatehouseTranslator
@@ -40,7 +40,7 @@ class BillingConfig(dg.Config):
 
 @dbt_assets(
     name="billing_models",
-    manifest=ensure_manifest(),
+    manifest=load_manifest(),
     select=BILLING_SELECTION,
     dagster_dbt_translator=RatehouseTranslator(),
     pool="warehouse",

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from loaders import runs
 from orchestration.lib.dbt_arguments import RATING_SELECTION
-from orchestration.lib.manifest import ensure_manifest
+from orchestration.lib.manifest import load_manifest
 from orchestration.lib.rating import rate_until_done, run_arguments
 from orchestration.lib.report import RATING_RUN_ASSET
 from orchestration.lib.subsets import refuse_parts
@@ -17,7 +17,11 @@ from orchestration.lib.translator import RatehouseTranslator
 
 rating_run = dg.AssetSpec(
     RATING_RUN_ASSET,
-    deps=[dg.AssetKey(["marts", "rpt_reconciliation__run"])],
+    deps=[
+        dg.AssetKey(["rating", "rated_usage"]),
+        dg.AssetKey(["rating", "rated_charge"]),
+        dg.AssetKey(["marts", "rpt_reconciliation__run"]),
+    ],
     group_name="runs",
     description="Closed rating runs: what each rated, its balance, its states.",
 )
@@ -31,7 +35,7 @@ class RatingConfig(dg.Config):
 
 @dbt_assets(
     name="rating_models",
-    manifest=ensure_manifest(),
+    manifest=load_manifest(),
     select=RATING_SELECTION,
     dagster_dbt_translator=RatehouseTranslator(),
     pool="warehouse",

@@ -131,9 +131,14 @@ prefix_pieces as (
 
 {% macro interval_of(lookup, scope, digits) -%}
     {#- Number of the prefix interval that holds digits in scope; 0 or null: none. lookup is
-        service_pattern or rate. The bounds are a scalar sub-select: read once per query. -#}
+        service_pattern or rate. The bounds are a scalar sub-select, worked out once per query; the
+        empty array appended makes it a copy in memory: the stored array itself would be unpacked
+        again for every record (measured: 200 microseconds each at 13,000 bounds). -#}
     width_bucket(
         {{ number_line_key(scope, digits) }},
-        (select bounds from {{ ref('int_reference__' ~ lookup ~ '_bounds') }})
+        (
+            select lookup_bounds.bounds || array[]::bigint []
+            from {{ ref('int_reference__' ~ lookup ~ '_bounds') }} as lookup_bounds
+        )
     )
 {%- endmacro %}

@@ -47,6 +47,7 @@ select
     signed.currency_code::text as currency_code,
     signed.cost_currency_code::text as cost_currency_code,
     sum(signed.sign)::bigint as record_count,
+    count(*) filter (where signed.sign = 1)::bigint as rated_record_count,
     coalesce(sum(signed.sign * signed.quantity), 0)::numeric(24, 4) as quantity,
     coalesce(sum(signed.sign * signed.unrounded_amount), 0)::numeric(28, 14) as unrounded_amount,
     coalesce(sum(signed.sign * signed.charge_amount), 0)::numeric(28, 14) as charge_amount,

@@ -50,6 +50,7 @@ select
     signed.cost_currency_code::text as cost_currency_code,
     sum(case when signed.leg_no = 1 then signed.sign else 0 end)::bigint as record_count,
     sum(signed.sign)::bigint as leg_count,
+    count(*) filter (where signed.leg_no = 1 and signed.sign = 1)::bigint as rated_record_count,
     coalesce(sum(signed.sign * signed.billable_seconds), 0)::numeric(20, 3) as billable_seconds,
     coalesce(sum(signed.sign * signed.retail_billed_seconds), 0)::bigint as billed_seconds,
     coalesce(sum(signed.sign * signed.retail_unrounded_amount), 0)::numeric(28, 14)

@@ -1,0 +1,27 @@
+-- Grain: one row per line of a draft invoice.
+with invoice_lines as (
+    select * from {{ ref('draft_invoice_line') }}
+),
+
+invoice_runs as (
+    select * from {{ source('control', 'invoice_run') }}
+)
+
+select
+    invoice_lines.invoice_run_id,
+    invoice_lines.account_id,
+    invoice_runs.period_month::date as period_month,
+    invoice_lines.line_no,
+    invoice_lines.line_kind,
+    invoice_lines.charge_class,
+    invoice_lines.description,
+    invoice_lines.plan_id,
+    invoice_lines.record_count,
+    invoice_lines.billed_seconds,
+    invoice_lines.quantity,
+    invoice_lines.unrounded_amount,
+    invoice_lines.line_amount,
+    invoice_lines.currency_code
+from invoice_lines
+inner join invoice_runs on invoice_lines.invoice_run_id = invoice_runs.invoice_run_id
+where not invoice_runs.is_building

@@ -1,0 +1,29 @@
+-- Grain: one row per carrier charge line (SDR): the decision that counts.
+with rated as (
+    select * from {{ ref('current_rated_charge') }}
+)
+
+select
+    rated.account_id,
+    rated.charge_id,
+    rated.rating_run_id,
+    rated.file_id,
+    rated.line_no,
+    rated.source_id,
+    rated.service_id,
+    rated.state,
+    rated.reason,
+    rated.product_code,
+    rated.description,
+    rated.charge_class,
+    rated.period_from,
+    rated.period_to,
+    rated.quantity,
+    rated.price_mode,
+    rated.unrounded_amount,
+    rated.charge_amount,
+    rated.currency_code,
+    rated.cost_amount,
+    rated.cost_currency_code,
+    rated.period_month
+from rated

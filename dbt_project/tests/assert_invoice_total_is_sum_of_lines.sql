@@ -1,0 +1,26 @@
+{{ config(tags=['billing', 'money']) }}
+-- Returns invoices of the current billing run whose total is not, to the cent, the sum of their lines.
+with line_sums as (
+    select
+        invoice_line.account_id,
+        invoice_line.currency_code,
+        sum(invoice_line.line_amount) as line_sum
+    from {{ ref('draft_invoice_line') }} as invoice_line
+    where invoice_line.invoice_run_id = {{ run_id('invoice_run_id') }}
+    group by invoice_line.account_id, invoice_line.currency_code
+)
+
+select
+    line_sums.account_id,
+    line_sums.line_sum,
+    invoice.invoice_total
+from line_sums
+full join (
+    select *
+    from {{ ref('draft_invoice') }}
+    where invoice_run_id = {{ run_id('invoice_run_id') }}
+) as invoice
+    on
+        line_sums.account_id = invoice.account_id
+        and line_sums.currency_code = invoice.currency_code
+where not coalesce(line_sums.line_sum = invoice.invoice_total, false)

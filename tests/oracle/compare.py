@@ -134,6 +134,7 @@ inner join reference.account_key on draft_invoice.account_id = account_key.accou
 _LINE_SQL = """
 select
     draft_invoice_line.*,
+    plan_key.plan_code,
     draft_invoice.period_month as invoice_month,
     account_key.account_code
 from billing.draft_invoice_line
@@ -142,6 +143,7 @@ inner join billing.draft_invoice
         draft_invoice_line.invoice_run_id = draft_invoice.invoice_run_id
         and draft_invoice_line.account_id = draft_invoice.account_id
 inner join reference.account_key on draft_invoice_line.account_id = account_key.account_id
+left join reference.plan_key on draft_invoice_line.plan_id = plan_key.plan_id
 """
 
 _BEFORE_MATCHING = {
@@ -150,6 +152,10 @@ _BEFORE_MATCHING = {
     "implausible_duration", "unanswered", "zero_duration", "service_code", "emergency_call",
     "internal_call", "missing_called_number", "invalid_called_number",
     "scientific_notation_number",
+}  # fmt: skip
+
+_CHARGE_BEFORE_MATCHING = {
+    "invalid_amount", "invalid_quantity", "invalid_period", "repeated_record",
 }  # fmt: skip
 
 
@@ -218,14 +224,15 @@ def _charge_fields(charge: Charge) -> dict[str, object]:
         "source_code": charge.source_code,
         "state": charge.state,
         "reason": charge.reason,
-        "account_code": charge.account_code or SUSPENSE,
-        "service_code": charge.service_code,
         "product_code": charge.product_code,
         "carrier_amount": charge.carrier_amount,
     }
     if charge.original is not None:
         file_id, line_no = charge.original
         fields["original_charge_id"] = file_id * 2**36 + line_no * 16
+    if charge.reason not in _CHARGE_BEFORE_MATCHING:
+        fields["account_code"] = charge.account_code or SUSPENSE
+        fields["service_code"] = charge.service_code
     if charge.service_code is not None:
         fields["match_method"] = charge.match_method
     if charge.account_code is not None:
@@ -358,7 +365,7 @@ def _compare_invoices(connection: Any, outcome: Outcome) -> Iterator[Difference]
             for line in invoice.lines:
                 # Draft lines name the product in words: charges are told apart by their order.
                 if line.line_kind == "usage":
-                    expected_lines[(*key, "usage", line.label)] = {
+                    expected_lines[(*key, "usage", line.label, line.plan_code)] = {
                         "record_count": line.record_count,
                         "billed_seconds": line.billed_seconds,
                         "unrounded_amount": line.unrounded_amount,
@@ -377,7 +384,7 @@ def _compare_invoices(connection: Any, outcome: Outcome) -> Iterator[Difference]
     for key, rows in lines.items():
         for row in rows:
             if row["line_kind"] == "usage":
-                actual_lines[(*key, "usage", row["charge_class"])] = row
+                actual_lines[(*key, "usage", row["charge_class"], row["plan_code"])] = row
         charges = sorted(
             (row for row in rows if row["line_kind"] == "charge"),
             key=lambda row: (row["line_amount"], row["record_count"]),

@@ -208,18 +208,20 @@ def test_invoice_adds_lines_and_shows_one_rounding() -> None:
     )  # fmt: skip
     legs = [leg("CALL", "0.0036"), leg("CALL", "0.0078"), leg("LINE", "1/300", "inbound"),
             leg("LINE", "1/300", "inbound")]  # fmt: skip
+    legs += [leg("CALL", "0.0001", "inbound")]
     other_month = replace(leg("CALL", "9"), period_month=dt.date(2026, 11, 1))
     suspended = replace(leg("CALL", "9"), state="error")
     invoices = draft_invoices(
         REFERENCE, [*legs, other_month, suspended], [charge], dt.date(2026, 10, 1)
     )
     (invoice,) = invoices.values()
-    lines = {(x.line_kind, x.label): x for x in invoice.lines}
-    assert lines["usage", "interstate"].line_amount == Fraction("0.0114")
-    assert lines["usage", "inbound"].unrounded_amount == Fraction(2, 300)
-    assert lines["usage", "inbound"].line_amount == Fraction("0.01")  # 0.00666..., half up
-    assert lines["usage", "interstate"].record_count == 2
-    assert lines["charge", "DID"].line_amount == Fraction(3, 4)
-    assert invoice.total == Decimal("0.77")  # 0.0114 + 0.01 + 0.75 = 0.7714
-    assert invoice.rounding_amount == Fraction("-0.0014")
+    lines = {(x.label, x.plan_code): x for x in invoice.lines}
+    assert lines["interstate", "CALL"].line_amount == Fraction("0.0114")
+    assert lines["inbound", "LINE"].unrounded_amount == Fraction(2, 300)
+    assert lines["inbound", "LINE"].line_amount == Fraction("0.01")  # 0.00666..., half up
+    assert lines["interstate", "CALL"].record_count == 2
+    assert lines["inbound", "CALL"].line_amount == Fraction("0.0001"), "a plan rounds its own line"
+    assert lines["DID", None].line_amount == Fraction(3, 4)
+    assert invoice.total == Decimal("0.77")  # 0.0114 + 0.01 + 0.0001 + 0.75 = 0.7715
+    assert invoice.rounding_amount == Fraction("-0.0015")
     assert sum(x.line_amount for x in invoice.lines) + invoice.rounding_amount == Fraction("0.77")

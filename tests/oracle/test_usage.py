@@ -309,6 +309,7 @@ def test_the_first_is_the_original_even_when_it_is_not_billable() -> None:
 def test_suspended_money_is_the_price_by_the_default_plan() -> None:
     assert one(cdr(src="19175550000")).at_risk_amount == Fraction(18, 100)
     assert one(cdr(dst="01133612345678")).at_risk_amount is None
+    assert one(cdr(dst="4477009")).at_risk_amount is None, "not a number: nothing to price"
     assert one(cdr()).at_risk_amount is None
 
 

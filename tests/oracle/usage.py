@@ -232,7 +232,8 @@ class UsageRater:
             called_state=there.state,
             jurisdiction=jurisdiction,
             charge_class=charge_class_of(leg.direction, there.called_class, jurisdiction),
-            rated_number=rated.e164 or rated.dialled,
+            rated_number=rated.e164
+            or (rated.dialled if rated.number_class in ("n11", "extension") else None),
         )
 
     def _price(

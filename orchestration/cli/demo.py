@@ -55,8 +55,11 @@ class _Progress:
     def __init__(self, began: float) -> None:
         self._began = began
 
+    def wording(self, text: str) -> str:
+        return f"[{time.monotonic() - self._began:5.1f} s] {text}"
+
     def __call__(self, text: str) -> None:
-        typer.echo(f"[{time.monotonic() - self._began:5.1f} s] {text}", err=True)
+        typer.echo(self.wording(text), err=True)
 
 
 def _ensure_data(folder: Path, cdrs: int, charges: int, seed: int, say: _Progress) -> str:
@@ -112,7 +115,7 @@ def _run_everything(folder: Path, month: str, say: _Progress) -> list[str]:
     changes = []
     with dbt_environment.variables(folders):
         say("loading reference data")
-        loaded = run_job("load_reference", say=say)
+        loaded = run_job("load_reference", wording=say.wording)
         rows = sum(
             metadata["rows_added"] + metadata["rows_changed"]
             for kind in loaded.keys_under("reference")
@@ -121,7 +124,7 @@ def _run_everything(folder: Path, month: str, say: _Progress) -> list[str]:
         if rows:
             changes.append(f"{rows:,} reference rows loaded")
         say("landing and rating files")
-        rated = run_job("rate_usage", say=say)
+        rated = run_job("rate_usage", wording=say.wording)
         landed = sum(m["files_landed"] for m in rated.metadata_of("control/file"))
         if landed:
             changes.append(f"{landed} files landed")
@@ -131,7 +134,7 @@ def _run_everything(folder: Path, month: str, say: _Progress) -> list[str]:
         billed = run_job(
             "billing_run",
             {"billing_models": {"period": month, "bill_group": "all", "dry_run": False}},
-            say=say,
+            wording=say.wording,
         )
         for metadata in billed.metadata_of("runs/invoice_run"):
             if metadata["is_changed"]:
@@ -146,12 +149,18 @@ def _print_summary(connection: Any, month: str) -> None:
     shown = ("file", "source", "layout", "status", "records", "data", "quarantined", "why")
     places = [figures.FILE_COLUMNS.index(name) for name in shown]
     print_table("Files", shown, [[row[place] for place in places] for row in files])
-    balance = figures.balance_rows(connection)
-    states = figures.state_rows(connection)
-    print_table("Records by final state", figures.STATE_COLUMNS, states)
-    data, rated = sum(row[2] for row in balance), sum(row[3] for row in states)
-    verdict = "balanced" if data == rated else "OUT OF BALANCE"
-    typer.echo(f"Balance: {data:,} records landed, {rated:,} in a final state: {verdict}.\n")
+    print_table("Records by final state", figures.STATE_COLUMNS, figures.state_rows(connection))
+    balance = list(figures.as_facts(figures.BALANCE_COLUMNS, figures.balance_rows(connection)))
+    difference = sum(abs(file["difference"]) for file in balance)
+    verdict = "OUT OF BALANCE" if difference else "every record is accounted for once: balanced"
+    parts = ("billed", "not_billable", "duplicate", "error", "quarantined", "non_data", "held",
+             "waiting")  # fmt: skip
+    sums = {part: sum(file[part] for file in balance) for part in parts}
+    typer.echo(
+        f"Balance: {sum(file['records'] for file in balance):,} records received = "
+        + " + ".join(f"{n:,} {part.replace('_', ' ')}" for part, n in sums.items() if n)
+        + f"; {verdict}.\n"
+    )
     print_table("Billed, by class", figures.CLASS_COLUMNS, figures.class_rows(connection))
     drafts = figures.draft_rows(connection, runs.parse_period(month))
     print_table(f"Draft invoices of {month}", figures.DRAFT_COLUMNS, [row[1:] for row in drafts])
@@ -160,17 +169,17 @@ def _print_summary(connection: Any, month: str) -> None:
         figures.INVOICE_COLUMNS,
         figures.top_invoice_rows(connection, [row[0] for row in drafts]),
     )
-    suspense = figures.suspense_rows(connection) + figures.quarantine_rows(connection)
-    shown = ("kind", "reason", "records", "at_risk", "currency", "what_to_do")
+    suspense = figures.suspense_rows(connection)
+    shown = ("kind", "reason", "source", "records", "at_risk", "currency", "what_to_do")
     places = [figures.SUSPENSE_COLUMNS.index(name) for name in shown]
     print_table(
         "Suspended", [name.replace("_", " ") for name in shown],
         [[row[place] for place in places] for row in suspense],
     )  # fmt: skip
     at_risk: dict[str, Any] = {}
-    for row in suspense:
-        if row[4] is not None and row[5] is not None:
-            at_risk[row[5]] = at_risk.get(row[5], 0) + row[4]
+    for row in figures.as_facts(figures.SUSPENSE_COLUMNS, suspense):
+        if row["at_risk"] is not None and row["currency"] is not None:
+            at_risk[row["currency"]] = at_risk.get(row["currency"], 0) + row["at_risk"]
     for currency, amount in sorted(at_risk.items()):
         typer.echo(f"Money at risk in suspense: {format_amount(amount)} {currency}")
     example = figures.example_usage_id(connection)

@@ -177,40 +177,36 @@ def reprocess(
 
 
 def reconcile(as_json: Json = False) -> None:
-    """Show that every record of every file ended in exactly one state. Exit code 3 if not."""
+    """Show where every record of every file ended. Exit code 3 if they do not add up."""
     with _open() as connection:
         _require_rated(connection)
-        found = figures.balance_rows(connection)
-        problem = figures.unfinished_runs(connection)
-    rows = [row[:-1] for row in found]
-    waiting = [row for row in found if not row[-1]]
-    unbalanced = [row for row in found if row[-1] and row[-2] != 0]
+        rows = figures.balance_rows(connection)
+        unfinished = figures.unfinished_runs(connection)
+    place = figures.BALANCE_COLUMNS.index
+    unbalanced = [row for row in rows if row[place("difference")] != 0]
+    waiting = [row for row in rows if row[place("waiting")]]
     if as_json:
         print_json(
             {
-                "is_balanced": not unbalanced and not problem,
-                "files": [
-                    {**record, "is_rated": row[-1]}
-                    for record, row in zip(
-                        as_records(figures.BALANCE_COLUMNS, rows), found, strict=True
-                    )
-                ],
-                "unfinished_runs": as_records(figures.UNFINISHED_COLUMNS, problem),
+                "is_balanced": not unbalanced and not unfinished,
+                "files": as_records(figures.BALANCE_COLUMNS, rows),
+                "unfinished_runs": as_records(figures.UNFINISHED_COLUMNS, unfinished),
             }
         )
     else:
         print_table("Balance per file", _spaced(figures.BALANCE_COLUMNS), rows)
         if waiting:
             typer.echo(f"{len(waiting)} file(s) wait for their rating run: ratehouse rate")
-        if problem:
-            print_table("Unfinished rating runs", _spaced(figures.UNFINISHED_COLUMNS), problem)
+        if unfinished:
+            print_table("Unfinished rating runs", _spaced(figures.UNFINISHED_COLUMNS), unfinished)
+            typer.echo("The next `ratehouse rate` takes an unfinished run up again.")
         if unbalanced:
-            names = ", ".join(row[1] for row in unbalanced)
+            names = ", ".join(row[place("file")] for row in unbalanced)
             typer.echo(f"OUT OF BALANCE: {names}")
-        elif not problem:
-            total = sum(row[2] for row in found) - sum(row[2] for row in waiting)
-            typer.echo(f"Everything balances: {total:,} records, each in exactly one state.")
-    if unbalanced or problem:
+        elif not unfinished:
+            total = sum(row[place("records")] for row in rows)
+            typer.echo(f"Everything balances: {total:,} records, each accounted for once.")
+    if unbalanced or unfinished:
         raise typer.Exit(LOOK_EXIT_CODE)
 
 
@@ -218,7 +214,7 @@ def errors(as_json: Json = False) -> None:
     """Show suspended records by reason: how many, how much money waits, what to do."""
     with _open() as connection:
         _require_rated(connection)
-        rows = figures.suspense_rows(connection) + figures.quarantine_rows(connection)
+        rows = figures.suspense_rows(connection)
     if as_json:
         print_json(as_records(figures.SUSPENSE_COLUMNS, rows))
     else:

@@ -85,18 +85,18 @@ def run_job(
     name: str,
     op_config: Mapping[str, Mapping[str, Any]] | None = None,
     *,
-    say: Callable[[str], None] | None = None,
+    wording: Callable[[str], str] = str,
     requested_by: str | None = None,
 ) -> JobResult:
     """Run a job of the code location to its end; raises JobFailed with the reason in words.
 
-    `say` hears one line per step of the work; without it they go to standard error.
+    One line per step of the work goes to standard error as it happens, put by `wording`.
     """
     url = database.ensure_database()
     with (
         dbt_environment.variables(instance.prepare(url)),
         quiet_process(name) as (log, screen),
-        progress.listening(say or screen),
+        progress.listening(lambda text: screen(wording(text))),
     ):
         progress.say("reading the dbt project")
         manifest.ensure_manifest(url)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -17,14 +17,16 @@ STATE_COLUMNS = ("kind", "state", "reason", "records")
 CLASS_COLUMNS = ("class", "records", "minutes", "amount", "cost", "currency")
 INVOICE_COLUMNS = ("account", "customer", "usage", "charges", "rounding", "total", "currency")
 SUSPENSE_COLUMNS = (
-    "kind", "reason", "records", "files", "at_risk", "currency", "what_it_means", "what_to_do",
+    "kind", "reason", "source", "records", "files", "at_risk", "currency", "what_it_means",
+    "what_to_do",
 )  # fmt: skip
 FILE_COLUMNS = (
     "file_id", "file", "source", "layout", "status", "records", "data", "non_data", "quarantined",
     "why",
 )  # fmt: skip
 BALANCE_COLUMNS = (
-    "file_id", "file", "data", "billed", "not_billable", "duplicate", "error", "unaccounted",
+    "file_id", "file", "source", "status", "records", "non_data", "quarantined", "held", "waiting",
+    "billed", "not_billable", "duplicate", "error", "difference",
 )  # fmt: skip
 DRAFT_COLUMNS = ("bill_group", "status", "invoices", "total", "currency", "drafted_at")
 UNFINISHED_COLUMNS = ("rating_run_id", "kind", "status", "attempt", "opened_at", "failure")
@@ -45,7 +47,8 @@ def _relations(build_schema: str) -> dict[str, sql.Composable]:
         "charge": build_relation(build_schema, "rating", "rated_charge"),
         "invoice": build_relation(build_schema, "billing", "draft_invoice"),
         "invoice_line": build_relation(build_schema, "billing", "draft_invoice_line"),
-        "reasons": build_relation(build_schema, "seeds", "record_reasons"),
+        "balance": build_relation(build_schema, "marts", "rpt_reconciliation__file"),
+        "suspense": build_relation(build_schema, "marts", "rpt_suspense"),
     }
 
 
@@ -54,9 +57,9 @@ def _query(text: str) -> sql.Composable:
 
 
 def is_anything_rated(connection: Any) -> bool:
-    """Whether dbt has built the totals that everything here reads."""
+    """Whether dbt has built what everything here reads (the reports come last)."""
     with connection, connection.cursor() as cursor:
-        return relation_exists(cursor, paths.build_schema(), "rating", "usage_total")
+        return relation_exists(cursor, paths.build_schema(), "marts", "rpt_suspense")
 
 
 def file_rows(connection: Any) -> Rows:
@@ -143,92 +146,36 @@ def class_rows(connection: Any) -> Rows:
 
 
 def suspense_rows(connection: Any) -> Rows:
-    """Suspended records by reason, the money waiting in them, what to do (SUSPENSE_COLUMNS)."""
+    """Suspended records and unreadable lines by reason, what waits in them, what to do
+    (SUSPENSE_COLUMNS)."""
     return fetch(
         connection,
         _query(
             """
-            select t.kind, t.reason, sum(t.record_count)::bigint, count(distinct t.file_id),
-                sum(t.at_risk), t.currency_code, max(w.description), max(w.what_to_do)
-            from (
-                select 'usage' as kind, rating_run_id, state, reason, file_id, record_count,
-                    at_risk_amount as at_risk, currency_code
-                from {usage_total}
-                union all
-                select 'charge', rating_run_id, state, reason, file_id, record_count,
-                    cost_amount, coalesce(currency_code, cost_currency_code)
-                from {charge_total}
-            ) as t
-            inner join control.rating_run as r on t.rating_run_id = r.rating_run_id
-            left join {reasons} as w on t.reason = w.reason_code
-            where r.status = 'closed' and t.state = 'error'
-            group by t.kind, t.reason, t.currency_code
-            having sum(t.record_count) <> 0
-            order by 5 desc nulls last, 3 desc, 1, 2
-            """
-        ),
-    )
-
-
-def quarantine_rows(connection: Any) -> Rows:
-    """Lines that could not be read, by reason (same columns as suspense_rows)."""
-    return fetch(
-        connection,
-        _query(
-            """
-            select 'line', q.reason_code, count(*), count(distinct q.file_id), null::numeric,
-                null::text, max(w.description), max(w.what_to_do)
-            from landing.quarantine as q
-            inner join control.file as f on q.file_id = f.file_id and f.status = 'landed'
-            left join {reasons} as w on q.reason_code = w.reason_code
-            group by q.reason_code
-            order by 3 desc, 2
+            select s.kind, s.reason, s.source_code, s.record_count, s.file_count,
+                s.at_risk_amount, s.currency_code, s.description, s.what_to_do
+            from {suspense} as s
+            order by s.at_risk_amount desc nulls last, s.record_count desc, 1, 2, 3
             """
         ),
     )
 
 
 def balance_rows(connection: Any) -> Rows:
-    """Per landed file: its data records, and in which state each of them ended.
-
-    Unaccounted must be nought for every file that a closed run has taken; a file that waits for
-    its run has all of its records unaccounted. (BALANCE_COLUMNS, and whether it was rated.)
-    """
+    """Per file: its records, and where each of them ended (BALANCE_COLUMNS). The difference must
+    be nought."""
     return fetch(
         connection,
         _query(
             """
-            select f.file_id, f.file_name, f.data_count,
-                coalesce(s.billed, 0)::bigint, coalesce(s.not_billable, 0)::bigint,
-                coalesce(s.duplicate, 0)::bigint, coalesce(s.error, 0)::bigint,
-                (f.data_count - coalesce(s.total, 0))::bigint,
-                exists (
-                    select from control.rating_run_file as w
-                    inner join control.rating_run as r on w.rating_run_id = r.rating_run_id
-                    where w.file_id = f.file_id and w.is_initial and r.status = 'closed'
-                        and w.build_schema = %(build_schema)s
-                )
-            from control.file as f
-            left join (
-                select t.file_id, sum(t.record_count) as total,
-                    sum(t.record_count) filter (where t.state = 'billed') as billed,
-                    sum(t.record_count) filter (where t.state = 'not_billable') as not_billable,
-                    sum(t.record_count) filter (where t.state = 'duplicate') as duplicate,
-                    sum(t.record_count) filter (where t.state = 'error') as error
-                from (
-                    select rating_run_id, file_id, state, record_count from {usage_total}
-                    union all
-                    select rating_run_id, file_id, state, record_count from {charge_total}
-                ) as t
-                inner join control.rating_run as r on t.rating_run_id = r.rating_run_id
-                where r.status = 'closed'
-                group by t.file_id
-            ) as s on f.file_id = s.file_id
-            where f.status = 'landed'
+            select f.file_id, f.file_name, f.source_code, f.status, f.record_count,
+                f.non_data_count, f.quarantined_count, f.held_count, f.waiting_count,
+                f.billed_count, f.not_billable_count, f.duplicate_count, f.error_count,
+                f.difference
+            from {balance} as f
             order by f.file_id
             """
         ),
-        {"build_schema": paths.build_schema()},
     )
 
 
@@ -324,6 +271,11 @@ def run_file_rows(connection: Any, run_id: int) -> Rows:
         """,
         (run_id,),
     )
+
+
+def as_facts(columns: Sequence[str], rows: Rows) -> Iterator[dict[str, Any]]:
+    """Rows by the names of their columns."""
+    return (dict(zip(columns, row, strict=True)) for row in rows)
 
 
 def by_state(rows: Rows) -> Mapping[str, int]:

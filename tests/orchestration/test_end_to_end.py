@@ -118,7 +118,7 @@ def test_every_landed_record_has_exactly_one_state(demo: tuple[Installation, str
     installation, _ = demo
     balance = installation.json("reconcile")
     assert balance["is_balanced"] is True
-    assert {file["unaccounted"] for file in balance["files"]} == {0}
+    assert {file["difference"] for file in balance["files"]} == {0}
     landed = installation.rows(
         "select sum(data_count)::bigint from control.file where status = 'landed'"
     )

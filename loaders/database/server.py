@@ -20,6 +20,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ _LOCK_SECONDS = 180.0
 _LEFTOVER_SECONDS = 5.0
 _MINIMUM_FREE_BYTES = 256 * 1024 * 1024
 _LOG_LIMIT_BYTES = 10 * 1024 * 1024
+_NEW_DATA = "postgres.new-"
 _UNUSABLE = frozenset("\"$`\\\n\r")
 
 _logger = logging.getLogger("ratehouse.server")
@@ -89,6 +91,7 @@ class Server:
             if running is None:
                 self._start()
             else:
+                self._wait_until_ready()
                 wanted = _configured_port()
                 if wanted is not None and wanted != running.port:
                     self._say(
@@ -135,7 +138,7 @@ class Server:
         self.stop()
         outside = binaries.shared_folder(self.home)
         try:
-            for folder in (self.home / "postgres", self.home / "postgres.new", outside):
+            for folder in (self.home / "postgres", outside, *self.home.glob(f"{_NEW_DATA}*")):
                 if folder.exists():
                     shutil.rmtree(folder)
             for path in (
@@ -287,13 +290,18 @@ class Server:
             )
         self._say(f"Creating the database in {data} …")
         password = self._make_password(self.password_file)
-        # Made beside and renamed when complete: an interrupted start leaves no half database.
-        part = data.with_name("postgres.new")
-        secret = data.with_name("postgres.new.password")
+        # Made beside and renamed when complete: an interrupted start leaves no half database. Each
+        # attempt has a folder of its own, since the initdb of a killed start may still be at work.
+        for abandoned in data.parent.glob(f"{_NEW_DATA}*"):
+            shutil.rmtree(abandoned, ignore_errors=True)
         try:
-            shutil.rmtree(part, ignore_errors=True)
+            room = Path(tempfile.mkdtemp(prefix=_NEW_DATA, dir=data.parent))
+        except OSError as error:
+            raise ServerError(_explain_os_error(error, data.parent)) from error
+        part, secret = room / "postgres", room / "password"
+        try:
+            room.chmod(0o755)
             part.mkdir(mode=0o700)
-            secret.unlink(missing_ok=True)
             _write_private(secret, password)
             if account is not None:
                 os.chown(part, account.uid, account.gid)
@@ -304,6 +312,7 @@ class Server:
                     "--auth=scram-sha-256", f"--pwfile={secret}", "--encoding=UTF8",
                     "--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
                     "--no-instructions",
+                    *(["--no-sync"] if self._overrides.get("fsync") == "off" else []),
                 ],
                 account,
             )  # fmt: skip
@@ -319,8 +328,7 @@ class Server:
         except OSError as error:
             raise ServerError(_explain_os_error(error, data)) from error
         finally:
-            secret.unlink(missing_ok=True)
-            shutil.rmtree(part, ignore_errors=True)
+            shutil.rmtree(room, ignore_errors=True)
 
     def _check_version(self, data: Path) -> None:
         try:
@@ -372,7 +380,20 @@ class Server:
             text = stream.read(200_000).decode(errors="replace")
         if "Address already in use" in text:
             return False
+        if self.running() is not None:  # a start that was killed had got this far
+            self._wait_until_ready()
+            return True
         raise ServerError(_explain_log(text, log, data))
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while (running := self.running()) is not None and not running.is_ready:
+            if time.monotonic() > deadline:
+                raise ServerError(
+                    f"The server (process {running.pid}) has not become ready for "
+                    f"{_START_SECONDS} seconds. See {self.log_file}."
+                )
+            time.sleep(0.1)
 
     def _prepare_log(self, data: Path, account: binaries.Account | None) -> Path:
         log = data.with_name("postgresql.log")

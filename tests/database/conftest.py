@@ -16,7 +16,8 @@ import pytest
 from loaders.errors import RatehouseError
 from tests.servers import remove_server, temporary_folder
 
-SMALL_SERVER = {"shared_buffers": "64MB", "max_wal_size": "512MB"}
+# fsync off: a killed process loses nothing the operating system holds, and the tests are quick.
+SMALL_SERVER = {"shared_buffers": "64MB", "max_wal_size": "512MB", "fsync": "off"}
 
 
 @pytest.fixture

@@ -227,7 +227,7 @@ def foreign_server() -> Iterator[str]:
     from loaders.database.server import Server
 
     with temporary_folder("server") as folder:
-        yield Server(folder, overrides=SMALL_SERVER | {"fsync": "off"}).start()
+        yield Server(folder, overrides=SMALL_SERVER).start()
         remove_server(folder)
 
 

@@ -1,6 +1,6 @@
 -- Grain: one row per line of a draft invoice. Rebuilt in place for its invoice run until approval.
--- Usage stands per charge class and plan, charges per product; one rounding line per invoice brings the exact
--- sum to the currency's two decimals.
+-- Usage stands per charge class, charges per product; one rounding line per invoice brings the
+-- exact sum to the currency's two decimals. Plans that round per line round their share of it.
 {{ config(
     materialized='run_fact',
     run_key='invoice_run_id',
@@ -80,30 +80,42 @@ charge_sums as (
     having sum(total.record_count) <> 0
 ),
 
-usage_lines as (
+usage_shares as (
     select
-        usage_sums.account_id,
-        1 as section,
-        'usage' as line_kind,
-        usage_sums.charge_class,
-        coalesce(charge_classes.description, usage_sums.charge_class) as description,
-        lpad(coalesce(charge_classes.sort_order, 999)::text, 5, '0') as sort_key,
-        usage_sums.plan_id,
-        usage_sums.record_count,
-        usage_sums.billed_seconds,
-        usage_sums.record_count::numeric as quantity,
-        usage_sums.unrounded_amount,
+        usage_sums.*,
         case
             when plans.rounding_level = 'line' then
                 {{ round_money(
                     'usage_sums.unrounded_amount', 'plans.rounding_decimals', 'plans.rounding_mode'
                 ) }}
             else usage_sums.retail_amount
-        end as line_amount,
-        usage_sums.currency_code
+        end as share_amount
     from usage_sums
     inner join plans on usage_sums.plan_id = plans.plan_id
-    left join charge_classes on usage_sums.charge_class = charge_classes.charge_class
+),
+
+usage_lines as (
+    select
+        usage_shares.account_id,
+        1 as section,
+        'usage' as line_kind,
+        usage_shares.charge_class,
+        coalesce(charge_classes.description, usage_shares.charge_class) as description,
+        lpad(coalesce(charge_classes.sort_order, 999)::text, 5, '0') as sort_key,
+        sum(usage_shares.record_count) as record_count,
+        sum(usage_shares.billed_seconds) as billed_seconds,
+        sum(usage_shares.record_count)::numeric as quantity,
+        sum(usage_shares.unrounded_amount) as unrounded_amount,
+        sum(usage_shares.share_amount) as line_amount,
+        usage_shares.currency_code
+    from usage_shares
+    left join charge_classes on usage_shares.charge_class = charge_classes.charge_class
+    group by
+        usage_shares.account_id,
+        usage_shares.charge_class,
+        charge_classes.description,
+        charge_classes.sort_order,
+        usage_shares.currency_code
 ),
 
 charge_lines as (
@@ -114,7 +126,6 @@ charge_lines as (
         charge_sums.charge_class,
         charge_sums.description,
         charge_sums.product_code as sort_key,
-        null::integer as plan_id,
         charge_sums.record_count,
         null::numeric as billed_seconds,
         charge_sums.quantity,
@@ -138,7 +149,6 @@ rounding_lines as (
         'rounding' as charge_class,
         'Rounding' as description,
         '' as sort_key,
-        null::integer as plan_id,
         1 as record_count,
         null::numeric as billed_seconds,
         1::numeric as quantity,
@@ -166,13 +176,11 @@ select
             all_lines.currency_code,
             all_lines.section,
             all_lines.sort_key,
-            all_lines.description,
-            all_lines.plan_id
+            all_lines.description
     )::integer as line_no,
     all_lines.line_kind::text as line_kind,
     all_lines.charge_class::text as charge_class,
     all_lines.description::text as description,
-    all_lines.plan_id::integer as plan_id,
     all_lines.record_count::bigint as record_count,
     all_lines.billed_seconds::bigint as billed_seconds,
     all_lines.quantity::numeric(24, 4) as quantity,

@@ -22,7 +22,8 @@ parsed as (
         work_files.national_prefix,
         work_files.national_length_min,
         work_files.national_length_max,
-        {{ amount_value('charges.net_amount_raw', 'work_files.decimal_mark') }} as net_amount,
+        {{ amount_value('charges.net_amount_raw', 'work_files.decimal_mark') }}::numeric(28, 14)
+            as net_amount,
         case
             when charges.quantity_raw is null then 1
             else {{ amount_value('charges.quantity_raw', 'work_files.decimal_mark') }}

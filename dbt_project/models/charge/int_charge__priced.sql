@@ -55,7 +55,7 @@ tariffed as (
 
 select
     tariffed.*,
-    case tariffed.price_mode
+    (case tariffed.price_mode
         when 'list'
             then
                 case when tariffed.net_amount < 0 then -1 else 1 end * tariffed.unit_price * tariffed.quantity
@@ -66,5 +66,5 @@ select
                 / tariffed.month_days
         when 'pass_through' then tariffed.net_amount
         when 'markup' then tariffed.net_amount * (1 + tariffed.markup_percent / 100)
-    end as unrounded_amount
+    end)::numeric(28, 14) as unrounded_amount
 from tariffed

@@ -23,15 +23,19 @@ select
         when priced.retail_status is null then 'missing_rate'
         when priced.retail_status = 'blocked' then 'destination_blocked'
     end as reason,
-    case
-        when priced.rounding_level = 'call' then
-            {{ round_money(
-                'priced.retail_unrounded_amount', 'priced.rounding_decimals',
-                'priced.rounding_mode'
-            ) }}
-        else priced.retail_unrounded_amount
-    end as retail_priced_amount,
-    {{ round_money(
-        'priced.cost_unrounded_amount', 'priced.cost_decimals', 'priced.cost_mode'
-    ) }} as cost_amount
+    (
+        case
+            when priced.rounding_level = 'call' then
+                {{ round_money(
+                    'priced.retail_unrounded_amount', 'priced.rounding_decimals',
+                    'priced.rounding_mode'
+                ) }}
+            else priced.retail_unrounded_amount
+        end
+    )::numeric(28, 14) as retail_priced_amount,
+    (
+        {{ round_money(
+            'priced.cost_unrounded_amount', 'priced.cost_decimals', 'priced.cost_mode'
+        ) }}
+    )::numeric(28, 14) as cost_amount
 from priced

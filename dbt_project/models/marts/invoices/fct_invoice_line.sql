@@ -15,7 +15,6 @@ select
     invoice_lines.line_kind,
     invoice_lines.charge_class,
     invoice_lines.description,
-    invoice_lines.plan_id,
     invoice_lines.record_count,
     invoice_lines.billed_seconds,
     invoice_lines.quantity,

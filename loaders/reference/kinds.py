@@ -1,0 +1,75 @@
+"""The kinds of reference data: what identifies a row and which codes it may name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One table of reference.*, as far as its catalogue does not say it."""
+
+    name: str
+    # What the exclusion constraint keeps unambiguous at any instant.
+    key: tuple[str, ...]
+    # Column -> (kind, column) of the code it names.
+    codes: dict[str, tuple[str, str]] = field(default_factory=dict)
+    # Kinds with an id of their own take it from reference.<name>_key.
+    has_id: bool = False
+    # Rows the warehouse itself made; a full load leaves them alone.
+    built_in: str = "false"
+
+    @property
+    def code_column(self) -> str:
+        return f"{self.name}_code"
+
+
+# In the order in which they may name one another.
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("deck", ("deck_code",), has_id=True),
+        Kind(
+            "plan",
+            ("plan_code",),
+            {"deck_code": ("deck", "deck_code"), "inbound_deck_code": ("deck", "deck_code")},
+            has_id=True,
+        ),
+        Kind(
+            "account",
+            ("account_code",),
+            {"plan_code": ("plan", "plan_code")},
+            has_id=True,
+            built_in="account_id = 0",
+        ),
+        Kind(
+            "service",
+            ("service_code",),
+            {"account_code": ("account", "account_code"), "plan_code": ("plan", "plan_code")},
+            has_id=True,
+        ),
+        Kind(
+            "service_identifier",
+            ("identifier_kind", "identifier_value"),
+            {"service_code": ("service", "service_code")},
+        ),
+        Kind(
+            "rate",
+            ("deck_code", "prefix", "jurisdiction"),
+            {"deck_code": ("deck", "deck_code")},
+        ),
+        Kind("charge_tariff", ("charge_tariff_code", "product_code")),
+        Kind(
+            "source",
+            ("source_code",),
+            {
+                "cost_deck_code": ("deck", "deck_code"),
+                "charge_tariff_code": ("charge_tariff", "charge_tariff_code"),
+            },
+            has_id=True,
+            built_in="source_code like 'unassigned\\_%'",
+        ),
+        Kind("npa", ("npa",)),
+        Kind("npanxx", ("npanxx",)),
+    )
+}

@@ -1,0 +1,311 @@
+"""Checks on a reference file, all in SQL over the whole file, each refusal with line and reason.
+
+Types, lengths and CHECK constraints come from the database's catalogue, so that the rules exist
+once; this module adds the words.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from psycopg2.extensions import cursor as Cursor
+
+from loaders.layouts import LAYOUTS
+from loaders.reference.errors import SHOWN, ReferenceRefused, Refusal
+from loaders.reference.kinds import KINDS, Kind
+
+_NOT_FROM_FILES = {
+    "recorded_from", "recorded_to", "reference_load_id", "valid_during", "recorded_during",
+    "direction_range",
+}  # fmt: skip
+_INSTANT = (
+    r"^(-?infinity|\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?"
+    r"( ?(Z|[+-]\d{2}(:?\d{2})?))?)?)$"
+)
+_NUMBER = r"^-?\d+(\.\d*)?$"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a reference table that files may fill."""
+
+    name: str
+    type: str
+    is_required: bool
+    default: str | None
+    is_nullable: bool
+
+
+def columns_of(cursor: Cursor, kind: Kind) -> dict[str, Column]:
+    """What the table takes from files, from the catalogue."""
+    cursor.execute(
+        "select a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, "
+        "pg_get_expr(d.adbin, d.adrelid) from pg_attribute as a "
+        "left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum "
+        "where a.attrelid = %s::regclass and a.attnum > 0 and not a.attisdropped "
+        "and a.attgenerated = '' and a.attidentity = '' order by a.attnum",
+        (f"reference.{kind.name}",),
+    )
+    columns = {}
+    for name, type_name, not_null, default in cursor.fetchall():
+        if name in _NOT_FROM_FILES or (kind.has_id and name == f"{kind.name}_id"):
+            continue
+        columns[name] = Column(name, type_name, not_null and default is None, default, not not_null)
+    return columns
+
+
+def validate(
+    cursor: Cursor, kind: Kind, file_name: str, columns: dict[str, Column], given: list[str]
+) -> None:
+    """Turn load_raw into the typed load_row, or refuse the file."""
+    checks = _Checks(cursor, kind, file_name, given)
+    for name in given:
+        checks.types(columns[name])
+    checks.finish()
+    _make_typed(cursor, columns, given)
+    checks.words()
+    checks.constraints()
+    checks.codes()
+    checks.uniqueness()
+    checks.finish()
+
+
+def _make_typed(cursor: Cursor, columns: dict[str, Column], given: list[str]) -> None:
+    selected = []
+    for column in columns.values():
+        if column.name in given:
+            cell = f"nullif({column.name}, '')::{column.type}"
+            value = cell if column.default is None else f"coalesce({cell}, {column.default})"
+        else:
+            value = "null" if column.default is None else f"({column.default})"
+        selected.append(f"({value})::{column.type} as {column.name}")
+    cursor.execute(
+        f"create temporary table load_row on commit drop as "
+        f"select line, {', '.join(selected)} from load_raw"
+    )
+    cursor.execute("analyze load_row")
+
+
+class _Checks:
+    """Collects refusals; raises them together."""
+
+    def __init__(self, cursor: Cursor, kind: Kind, file_name: str, given: list[str]) -> None:
+        self._cursor = cursor
+        self._kind = kind
+        self._file_name = file_name
+        self._given = given
+        self._refusals: list[Refusal] = []
+        self._total = 0
+
+    def finish(self) -> None:
+        """Refuse the file if anything was found."""
+        if self._refusals:
+            self._refusals.sort(key=lambda refusal: refusal.line or 0)
+            raise ReferenceRefused(
+                self._kind.name, self._file_name, self._refusals, self._total
+            )
+
+    def _find(self, column: str, reason: str, query: str, parameters: tuple = ()) -> bool:
+        """Rows of a query (line, value[, words for the reason]) are refused."""
+        self._cursor.execute(
+            f"select q.*, count(*) over () from ({query}) as q order by 1 limit {SHOWN}",
+            parameters,
+        )
+        rows = self._cursor.fetchall()
+        for line, value, *words, _ in rows:
+            text = reason.format(*words) if words else reason
+            self._refusals.append(Refusal(line, column, value, text))
+        self._total += rows[0][-1] if rows else 0
+        return bool(rows)
+
+    def types(self, column: Column) -> None:
+        name = column.name
+        if column.is_required:
+            self._find(
+                name,
+                "must not be empty",
+                f"select line, null::text from load_raw where {name} = ''",
+            )
+        filled = f"select line, {name} from load_raw where {name} <> ''"
+        kind_of_type = column.type
+        if kind_of_type.startswith("timestamp"):
+            self._find(
+                name,
+                "is no date or instant; write 2026-10-01 or 2026-10-01T00:00:00Z",
+                f"{filled} and ({name} !~ %s or not pg_input_is_valid({name}, 'timestamptz'))",
+                (_INSTANT,),
+            )
+        elif kind_of_type.startswith("numeric"):
+            precision, scale = map(int, re.findall(r"\d+", kind_of_type))
+            if self._find(name, "is not a number", f"{filled} and {name} !~ %s", (_NUMBER,)):
+                return
+            if not self._find(
+                name,
+                f"has more than {scale} decimals",
+                f"{filled} and scale(trim_scale({name}::numeric)) > {scale}",
+            ):
+                self._find(
+                    name,
+                    f"is too large; {precision - scale} digits before the point at most",
+                    f"{filled} and not pg_input_is_valid({name}, '{kind_of_type}')",
+                )
+        elif kind_of_type in ("integer", "bigint"):
+            self._find(
+                name,
+                "is not a whole number",
+                f"{filled} and ({name} !~ '^-?[0-9]+$' "
+                f"or not pg_input_is_valid({name}, '{kind_of_type}'))",
+            )
+        elif kind_of_type == "boolean":
+            self._find(
+                name,
+                "must be true or false",
+                f"{filled} and not pg_input_is_valid({name}, 'boolean')",
+            )
+        elif kind_of_type == "jsonb":
+            self._find(
+                name, "is not valid JSON", f"{filled} and not pg_input_is_valid({name}, 'jsonb')"
+            )
+
+    def words(self) -> None:
+        """Rules the catalogue does not have: zones, currencies, identifiers, column maps."""
+        if "time_zone" in self._given:
+            self._find(
+                "time_zone",
+                "is no zone of the IANA list (such as America/New_York)",
+                "select line, time_zone from load_row as n where not exists "
+                "(select from pg_timezone_names as z where z.name = n.time_zone)",
+            )
+        if "currency_code" in self._given:
+            self._find(
+                "currency_code",
+                "must be three capital letters",
+                "select line, currency_code from load_row where currency_code !~ '^[A-Z]{3}$'",
+            )
+        if self._kind.name == "service_identifier":
+            self._find(
+                "identifier_value",
+                "must be the digits of an E.164 number, without plus or spaces",
+                "select line, identifier_value from load_row where identifier_kind = 'number' "
+                "and identifier_value !~ '^[1-9][0-9]{2,14}$'",
+            )
+            self._find(
+                "identifier_value",
+                "must be digits followed by {!}",
+                "select line, identifier_value from load_row where identifier_kind = 'pattern' "
+                "and identifier_value !~ '^[0-9]{1,14}[{]![}]$'",
+            )
+        if self._kind.name == "source":
+            self._source_layouts()
+
+    def _source_layouts(self) -> None:
+        self._cursor.execute("select line, layout_code, column_map from load_row order by line")
+        for line, layout_code, column_map in self._cursor.fetchall():
+            layout = LAYOUTS.get(layout_code)
+            if layout is None:
+                self._add(
+                    Refusal(line, "layout_code", layout_code, f"there is no such layout; there "
+                            f"are {', '.join(LAYOUTS)}")
+                )  # fmt: skip
+                continue
+            if not isinstance(column_map, dict):
+                self._add(
+                    Refusal(line, "column_map", json.dumps(column_map),
+                            'must be an object like {"Call Date": "start_time"}')
+                )  # fmt: skip
+                continue
+            targets = list(column_map.values())
+            for target in dict.fromkeys(map(str, targets)):
+                if target not in layout.table_columns:
+                    self._add(
+                        Refusal(line, "column_map", target,
+                                f"landing.{layout_code} has no such column")
+                    )  # fmt: skip
+                elif targets.count(target) > 1:
+                    self._add(
+                        Refusal(line, "column_map", target, "stands for more than one column")
+                    )
+
+    def _add(self, refusal: Refusal) -> None:
+        self._refusals.append(refusal)
+        self._total += 1
+
+    def constraints(self) -> None:
+        """The table's own CHECK constraints, in words."""
+        self._cursor.execute(
+            "select pg_get_expr(c.conbin, c.conrelid), "
+            "array(select a.attname::text from pg_attribute as a "
+            "where a.attrelid = c.conrelid and a.attnum = any (c.conkey) order by a.attnum) "
+            "from pg_constraint as c where c.conrelid = %s::regclass and c.contype = 'c' "
+            "order by c.conname",
+            (f"reference.{self._kind.name}",),
+        )
+        for expression, names in self._cursor.fetchall():
+            if any(name in _NOT_FROM_FILES for name in names):
+                continue
+            column, reason = _in_words(self._kind.name, expression, names)
+            self._find(
+                column,
+                reason,
+                f"select line, {column}::text from load_row where not ({expression})",
+            )
+
+    def codes(self) -> None:
+        """Codes must be known, as of now, whenever they are valid."""
+        for column, (kind, code) in self._kind.codes.items():
+            if column in self._given:
+                self._find(
+                    column,
+                    f"there is no such {KINDS[kind].name.replace('_', ' ')}",
+                    f"select line, {column} from load_row as n where {column} is not null "
+                    f"and not exists (select from reference.{kind} as c "
+                    f"where c.{code} = n.{column} and c.recorded_to = 'infinity')",
+                )
+
+    def uniqueness(self) -> None:
+        """Two rows of one key in the file may not hold at the same instant."""
+        key = self._kind.key
+        partition = ", ".join(key)
+        shown = " || '/' || ".join(f"{name}::text" for name in key)
+        rows = "load_row"
+        if self._kind.name == "service_identifier":
+            partition += ", side"
+            rows = (
+                "(select n.*, side from load_row as n, unnest(case n.direction "
+                "when 'outbound' then array[1] when 'inbound' then array[2] "
+                "else array[1, 2] end) as side)"
+            )
+        self._find(
+            "/".join(key),
+            "is valid at the same time as line {0} of the same file",
+            f"select line, shown, earlier from (select line, {shown} as shown, valid_from, "
+            f"lag(line) over w as earlier, lag(valid_to) over w as earlier_end "
+            f"from {rows} as n window w as (partition by {partition} "
+            f"order by valid_from, line)) as o where earlier_end > valid_from "
+            f"group by line, shown, earlier",
+        )
+
+
+def _in_words(kind: str, expression: str, names: list[str]) -> tuple[str, str]:
+    """Which column a broken CHECK is about, and what to say."""
+    if names == ["valid_from", "valid_to"]:
+        return "valid_to", "must be later than valid_from"
+    if kind == "rate" and "price_per_minute" in names and len(names) > 1:
+        return "price_per_minute", "is empty; only a row with status blocked may have no price"
+    if kind == "charge_tariff" and len(names) > 1:
+        column = next(name for name in names if name != "price_mode")
+        mode = "list" if column == "unit_price" else "markup"
+        return column, f"must not be empty when price_mode is {mode}"
+    column = names[0]
+    if column == "prefix":
+        return column, "must be 1 to 13 digits"
+    allowed = re.findall(r"'([^']*)'::text", expression)
+    if "ARRAY" in expression and allowed:
+        return column, "must be one of " + ", ".join(allowed)
+    bounds = re.findall(r"(>=|<=|>|<) \(?'?(-?\d+)'?\)?", expression)
+    words = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
+    if bounds:
+        return column, "must be " + " and ".join(f"{words[sign]} {n}" for sign, n in bounds)
+    return column, f"breaks the rule {expression}"

@@ -156,10 +156,15 @@ class _Load:
             refusals.append(Refusal(1, name or "(nameless)", None, "is named more than once"))
         for name in dict.fromkeys(names):
             if name not in columns:
+                known = "" if refusals else f"; its columns are {', '.join(columns)}"
                 refusals.append(
-                    Refusal(1, name or "(nameless)", None, f"{self._kind.name} has no such "
-                            f"column; its columns are {', '.join(columns)}")
-                )  # fmt: skip
+                    Refusal(
+                        1,
+                        name or "(nameless)",
+                        None,
+                        f"{self._kind.name} has no such column{known}",
+                    )
+                )
         for column in columns.values():
             if column.is_required and column.name not in names:
                 refusals.append(Refusal(1, column.name, None, "this column must be there"))

@@ -53,6 +53,12 @@ def make_database(server_url: str) -> Iterator[Callable[[], str]]:
         name = f"ratehouse_test_{secrets.token_hex(4)}"
         execute(server_url, "create database {} template {}", name, template)
         made.append(name)
+        # A copy has the tables' rights, not those on the database itself (migration 0001).
+        execute(
+            server_url,
+            "grant create on database {} to ratehouse_owner, ratehouse_transformer",
+            name,
+        )
         return with_database(server_url, name)
 
     yield make

@@ -28,6 +28,8 @@ class DbtProcess:
     def __init__(self, name: str) -> None:
         self.target = paths.dbt_runs_folder() / name
         self.results: list[dict[str, Any]] = []
+        # What dbt itself called an error.
+        self.said: list[str] = []
 
     def stream(
         self,
@@ -65,12 +67,15 @@ class DbtProcess:
         self.results = words.read_results(self.target)
         if not succeeded:
             raise dg.Failure(
-                description=words.describe_dbt_failure(self.target), allow_retries=False
+                description=words.describe_dbt_failure(self.target, self.said),
+                allow_retries=False,
             )
         shutil.rmtree(self.target, ignore_errors=True)
 
     def _events(self, invocation: DbtCliInvocation) -> Iterator[Any]:
         for event in invocation.stream_raw_events():
+            if event.raw_event["info"]["level"] == "error":
+                self.said.append(event.raw_event["info"]["msg"])
             line = progress_line(event.raw_event)
             if line is not None:
                 progress.say(line)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,16 @@ def failures_in_words() -> Iterator[None]:
         raise dg.Failure(description=str(error), allow_retries=False) from None
 
 
-def describe_dbt_failure(target: Path) -> str:
+def describe_dbt_failure(target: Path, said: Sequence[str] = ()) -> str:
     """Which models and tests failed, and what the database said."""
     results = read_results(target)
     failed = [r for r in results if r["status"] in ("error", "fail", "runtime error")]
     if not failed:
-        return f"dbt stopped before it built anything; its log is {target / 'dbt.log'}"
+        reason = " ".join(" ".join(said).split())
+        return (
+            f"dbt stopped before it built anything: {reason or 'it gave no reason'}\n"
+            f"Its log: {target / 'dbt.log'}"
+        )
     lines = [f"dbt: {len(failed)} of {len(results)} steps failed"]
     for result in failed[:10]:
         kind, _, name = result["unique_id"].partition(".")

@@ -233,8 +233,10 @@ def test_a_dbt_failure_names_the_step_and_what_the_database_said(tmp_path: Path)
     ]
 
 
-def test_a_dbt_that_never_began_points_at_its_log(tmp_path: Path) -> None:
-    assert str(tmp_path / "dbt.log") in words.describe_dbt_failure(tmp_path)
+def test_a_dbt_that_never_began_says_why_and_points_at_its_log(tmp_path: Path) -> None:
+    described = words.describe_dbt_failure(tmp_path, ["Database Error\n  permission denied"])
+    assert "before it built anything: Database Error permission denied" in described
+    assert str(tmp_path / "dbt.log") in described
 
 
 def test_our_own_errors_end_a_step_with_their_words() -> None:

@@ -263,7 +263,7 @@ def test_a_plain_owner_needs_no_superuser(foreign_server: str, make_owner) -> No
             assert cursor.fetchone() == (role,)
             session.commit()
     with closing(connect("ratehouse_transformer", url)) as session, session.cursor() as cursor:
-        cursor.execute("create schema marts")
+        cursor.execute("create table marts.mine (n int)")
         session.commit()
     assert migrate(url) == []
 

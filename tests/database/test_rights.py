@@ -76,10 +76,8 @@ def url(module_database: str) -> Iterator[str]:
             }  # fmt: skip
             insert(cursor, f"landing.{name}", {"file_id": 1, "line_no": 1} | extra.get(name, {}))
         insert(cursor, "control.event", {"subject": "database", "event": "test"})
-        cursor.execute("create schema marts authorization ratehouse_transformer")
         cursor.execute("set role ratehouse_transformer")
         cursor.execute("create table marts.fct_sample as select 1 as n")
-        cursor.execute("grant usage on schema marts to bi_reader")
         cursor.execute("grant select on marts.fct_sample to bi_reader")
     yield module_database
 

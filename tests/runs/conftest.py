@@ -12,7 +12,7 @@ from loaders.database import connect as connect_to
 
 # What the runs read of dbt's relations, with the columns they read.
 _STAND_INS = """
-create schema marts;
+create schema if not exists marts;
 create schema rating;
 create schema billing;
 create table marts.rpt_reconciliation__run (

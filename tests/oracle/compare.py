@@ -134,7 +134,6 @@ inner join reference.account_key on draft_invoice.account_id = account_key.accou
 _LINE_SQL = """
 select
     draft_invoice_line.*,
-    plan_key.plan_code,
     draft_invoice.period_month as invoice_month,
     account_key.account_code
 from billing.draft_invoice_line
@@ -143,7 +142,6 @@ inner join billing.draft_invoice
         draft_invoice_line.invoice_run_id = draft_invoice.invoice_run_id
         and draft_invoice_line.account_id = draft_invoice.account_id
 inner join reference.account_key on draft_invoice_line.account_id = account_key.account_id
-left join reference.plan_key on draft_invoice_line.plan_id = plan_key.plan_id
 """
 
 _BEFORE_MATCHING = {
@@ -365,7 +363,7 @@ def _compare_invoices(connection: Any, outcome: Outcome) -> Iterator[Difference]
             for line in invoice.lines:
                 # Draft lines name the product in words: charges are told apart by their order.
                 if line.line_kind == "usage":
-                    expected_lines[(*key, "usage", line.label, line.plan_code)] = {
+                    expected_lines[(*key, "usage", line.label)] = {
                         "record_count": line.record_count,
                         "billed_seconds": line.billed_seconds,
                         "unrounded_amount": line.unrounded_amount,
@@ -384,7 +382,7 @@ def _compare_invoices(connection: Any, outcome: Outcome) -> Iterator[Difference]
     for key, rows in lines.items():
         for row in rows:
             if row["line_kind"] == "usage":
-                actual_lines[(*key, "usage", row["charge_class"], row["plan_code"])] = row
+                actual_lines[(*key, "usage", row["charge_class"])] = row
         charges = sorted(
             (row for row in rows if row["line_kind"] == "charge"),
             key=lambda row: (row["line_amount"], row["record_count"]),

@@ -49,7 +49,6 @@ class InvoiceLine:
     account_code: str
     line_kind: str
     label: str  # charge class, or product code
-    plan_code: str | None
     record_count: int
     billed_seconds: int | None
     unrounded_amount: Fraction
@@ -78,35 +77,28 @@ def draft_invoices(
     period_month: dt.date,
 ) -> dict[str, Invoice]:
     """Draft the invoices of a period, by account."""
-    usage: dict[tuple[str, str, str], list[UsageLeg]] = defaultdict(list)
+    usage: dict[tuple[str, str], list[UsageLeg]] = defaultdict(list)
     products: dict[tuple[str, str], list[Charge]] = defaultdict(list)
     for leg in legs:
         if leg.state == "billed" and leg.period_month == period_month:
-            # A plan rounds its own line: calls of two plans of an account stand on two lines.
-            key = (leg.account_code or "", leg.charge_class or "", leg.plan_code or "")
-            usage[key].append(leg)
+            usage[(leg.account_code or "", leg.charge_class or "")].append(leg)
     for charge in charges:
         if charge.state == "billed" and charge.period_month == period_month:
             products[(charge.account_code or "", charge.product_code or "")].append(charge)
     lines: dict[str, list[InvoiceLine]] = defaultdict(list)
-    for (account, charge_class, plan_code), members in sorted(usage.items()):
-        amount = sum((leg.retail_amount or Fraction(0) for leg in members), Fraction(0))
-        plan = reference.plan(plan_code, members[0].started_at or dt.datetime.now(dt.UTC))
-        if plan and plan["rounding_level"] == "line":
-            decimals = int(plan["rounding_decimals"])
-            amount = Fraction(round_amount(amount, decimals, plan["rounding_mode"]))
+    for (account, charge_class), members in sorted(usage.items()):
         lines[account].append(
             InvoiceLine(
-                account, "usage", charge_class, plan_code, len(members),
+                account, "usage", charge_class, len(members),
                 sum(leg.retail_billed_seconds or 0 for leg in members),
                 sum((leg.retail_unrounded_amount or Fraction(0) for leg in members), Fraction(0)),
-                amount,
+                _line_amount(reference, members),
             )
         )  # fmt: skip
     for (account, product), items in sorted(products.items()):
         lines[account].append(
             InvoiceLine(
-                account, "charge", product, None, len(items), None,
+                account, "charge", product, len(items), None,
                 sum((item.unrounded_amount or Fraction(0) for item in items), Fraction(0)),
                 sum((item.charge_amount or Fraction(0) for item in items), Fraction(0)),
             )
@@ -115,6 +107,22 @@ def draft_invoices(
         account: _total(reference, account, period_month, members)
         for account, members in lines.items()
     }
+
+
+def _line_amount(reference: Reference, legs: list["UsageLeg"]) -> Fraction:
+    """Add the amounts of a line; a plan that rounds per line rounds its own share."""
+    shares: dict[str, list[UsageLeg]] = defaultdict(list)
+    for leg in legs:
+        shares[leg.plan_code or ""].append(leg)
+    amount = Fraction(0)
+    for plan_code, members in shares.items():
+        share = sum((leg.retail_amount or Fraction(0) for leg in members), Fraction(0))
+        plan = reference.plan(plan_code, members[0].started_at or dt.datetime.now(dt.UTC))
+        if plan and plan["rounding_level"] == "line":
+            decimals = int(plan["rounding_decimals"])
+            share = Fraction(round_amount(share, decimals, plan["rounding_mode"]))
+        amount += share
+    return amount
 
 
 def _total(

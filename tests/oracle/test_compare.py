@@ -41,7 +41,6 @@ create table billing.draft_invoice (
 );
 create table billing.draft_invoice_line (
     invoice_run_id bigint, account_id bigint, line_no int, line_kind text, charge_class text,
-    plan_id int,
     record_count bigint, billed_seconds bigint, unrounded_amount numeric, line_amount numeric
 );
 """
@@ -150,7 +149,6 @@ def fill(connection: Any, outcome: Outcome) -> None:
                     (
                         x.line_kind,
                         x.label,
-                        ids["plan"].get(x.plan_code or ""),
                         x.record_count,
                         x.billed_seconds,
                         x.unrounded_amount,
@@ -161,9 +159,9 @@ def fill(connection: Any, outcome: Outcome) -> None:
                 # The rounding line makes the stored lines add up to the total, exactly.
                 stored = sum(_comparable(line[-1]) for line in lines)
                 rounding = invoice.total - stored
-                lines.append(("rounding", "rounding", None, 0, None, rounding, rounding))
+                lines.append(("rounding", "rounding", 0, None, rounding, rounding))
                 for number, values in enumerate(lines):
-                    kind, label, plan, count, seconds, unrounded, amount = values
+                    kind, label, count, seconds, unrounded, amount = values
                     insert(
                         cursor,
                         "billing.draft_invoice_line",
@@ -172,7 +170,6 @@ def fill(connection: Any, outcome: Outcome) -> None:
                             "line_no": number,
                             "line_kind": kind,
                             "charge_class": label,
-                            "plan_id": plan,
                             "record_count": count,
                             "billed_seconds": seconds,
                             "unrounded_amount": _comparable(unrounded),

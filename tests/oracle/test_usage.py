@@ -188,6 +188,8 @@ def test_a_call_between_two_customers_makes_two_legs() -> None:
     assert out.charge_class == "toll_free" and back.charge_class == "inbound"
     # Toll-free answering is priced by the caller: 60 s at 0.6.
     assert (back.rated_number, back.retail_amount) == (ALICE, Fraction(6, 10))
+    unknown = one(cdr(src="101", dst=FREE))
+    assert (unknown.reason, unknown.rated_number) == ("missing_rate", None)
     assert back.cost_status is None, "cost belongs to outbound legs"
 
 
@@ -306,8 +308,12 @@ def test_the_first_is_the_original_even_when_it_is_not_billable() -> None:
     assert [leg.reason for leg in rate(busy, busy)] == ["unanswered", "repeated_record"]
 
 
-def test_suspended_money_is_the_price_by_the_default_plan() -> None:
+def test_money_at_risk_is_the_price_by_the_default_plan_of_what_nobody_owns() -> None:
     assert one(cdr(src="19175550000")).at_risk_amount == Fraction(18, 100)
+    assert one(cdr(src="12125550199")).at_risk_amount == Fraction(12, 100)
+    assert one(cdr(src="19175550000", dst="01133612345678")).at_risk_amount is None
+    conflict = rate(cdr(), cdr(billsec="61"))[1]
+    assert (conflict.reason, conflict.at_risk_amount) == ("key_conflict", None)
     assert one(cdr(dst="01133612345678")).at_risk_amount is None
     assert one(cdr(dst="4477009")).at_risk_amount is None, "not a number: nothing to price"
     assert one(cdr()).at_risk_amount is None

@@ -160,10 +160,7 @@ class UsageRater:
         )  # fmt: skip
 
         def early(state: str, reason: str) -> list[UsageLeg]:
-            done = replace(leg, state=state, reason=reason)
-            if state == "error":
-                done = self._with_risk(done, calling, called, source)
-            return [self._with_period(done)]
+            return [self._with_period(replace(leg, state=state, reason=reason))]
 
         if start.error:
             return early("error", start.error)
@@ -211,7 +208,7 @@ class UsageRater:
         for number, (direction, match) in enumerate(sides, start=1):
             side = replace(leg, leg_no=number, direction=direction)
             finished = self._price(side, match, calling, called, source)
-            if finished.state == "error":
+            if finished.reason in ("service_not_found", "account_not_found"):
                 finished = self._with_risk(finished, calling, called, source)
             legs.append(self._with_period(finished))
         return legs
@@ -223,8 +220,12 @@ class UsageRater:
         if calling.e164:
             here = place_of(calling, self.reference, leg.started_at)
         jurisdiction = None if source["classify_mode"] == "none" else jurisdiction_of(here, there)
-        toll_free_answered = leg.direction == "inbound" and there.called_class == "toll_free"
-        rated = calling if toll_free_answered else called
+        if leg.direction == "inbound" and there.called_class == "toll_free":
+            rated_number = calling.e164
+        elif called.number_class in ("n11", "extension"):
+            rated_number = called.dialled
+        else:
+            rated_number = called.e164
         return replace(
             leg,
             called_class=there.called_class,
@@ -232,8 +233,7 @@ class UsageRater:
             called_state=there.state,
             jurisdiction=jurisdiction,
             charge_class=charge_class_of(leg.direction, there.called_class, jurisdiction),
-            rated_number=rated.e164
-            or (rated.dialled if rated.number_class in ("n11", "extension") else None),
+            rated_number=rated_number,
         )
 
     def _price(

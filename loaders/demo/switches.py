@@ -40,6 +40,7 @@ VALUE_DIRT = (
     "newline_name",
     "short_form",
     "missing_start",
+    "extension_called",
 )
 LINE_DIRT = ("repeated_row", "repeated_row", "short_row", "long_row", "blank_line", "repeated_row")
 REPEATED_FROM_YESTERDAY = 40
@@ -230,6 +231,9 @@ class SwitchWriter:
             dialled = rng.choice(("", "anonymous"))
         elif kind == "name_called":
             dialled = rng.choice(("s", "i", "voicemail", "queue-sales"))
+        elif kind == "extension_called":
+            # Fewer digits than many prefixes: 178 must not find the price of 1780.
+            dialled = rng.choice(("178", "141", "187"))
         elif kind == "short_form":
             dialled = str(rng.randrange(2000000, 9999999))
         elif kind == "billsec_unanswered":

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-# Small enough to stay in the processor's cache and the allocator's heap: 256 KiB was 10-40 % slower.
+# Small enough to stay in the processor's cache: 256 KiB was 10 to 40 % slower.
 BLOCK = 64 * 1024
 HEAD = 256 * 1024
 # An archive may not unpack to more than this many times its size (beyond a free allowance).

@@ -103,6 +103,9 @@ class Dialect:
         escaped = self.escaped(line)
         if escaped is not None:
             readings.append(escaped)
+            # A quote behind a backslash is an escape: no other reading explains the backslash.
+            if b'\\"' in line and (fitted := fit(escaped)) is not None:
+                return fitted
         fitting = [fitted for reading in readings if (fitted := fit(reading)) is not None]
         if fitting and all(fitted == fitting[0] for fitted in fitting):
             return fitting[0]

@@ -26,6 +26,9 @@ DELIMITERS = (",", ";", "\t", "|")
 RECOGNISED = 0.6
 NOT_ABSURD = 0.3
 _HEADER_WITHIN = 25
+_NO_RECORD = re.compile(
+    r"\s*(?:#|(?:grand |sub|report )?totals?\b|trailer|trl|footer|eof|end of)", re.I
+)
 _SIGNATURE = {"clid", "dcontext", "channel", "dstchannel", "lastapp", "lastdata", "uniqueid"}
 
 
@@ -147,12 +150,12 @@ def _score_layout(
     header = _find_header(layout, rows)
     if header is not None:
         number, cells = rows[header]
-        data = _of_width(rows[header + 1 :], len(cells))
+        data = _of_width(_records(rows[header + 1 :], cells), len(cells))
         targets = _targets_by_alias(layout, cells, data)
         shape = _shape(layout, "header", delimiter, number, cells, targets)
         found.append((_score_header(layout, cells, targets, data), shape))
     else:
-        found.extend(_score_variants(layout, rows, delimiter))
+        found.extend(_score_variants(layout, _records(rows) or rows, delimiter))
     return found, None
 
 
@@ -170,6 +173,17 @@ def _find_header(layout: Layout, rows: Rows) -> int | None:
 def _known_name(cell: str, known: set[str]) -> bool:
     name = normalise_name(cell)
     return name in known or name.replace("_", "") in known
+
+
+def _records(rows: Rows, header: Sequence[str] = ()) -> Rows:
+    """Without what says nothing about the columns: repeated headers, totals, comments."""
+    names = [normalise_name(name) for name in header]
+    return [
+        (number, fields)
+        for number, fields in rows
+        if _NO_RECORD.match(fields[0]) is None
+        and [normalise_name(field) for field in fields] != names
+    ]
 
 
 def _of_width(rows: Rows, width: int) -> list[list[str]]:
@@ -293,11 +307,10 @@ def _score_variants(layout: Layout, rows: Rows, delimiter: str) -> list[tuple[fl
     widths = Counter(len(fields) for _, fields in rows)
     width = widths.most_common(1)[0][0]
     trimmed = [fields[:-1] for _, fields in rows if len(fields) == width and not fields[-1]]
-    if len(trimmed) == widths[width] and not any(
-        len(variant.columns) == width for variant in layout.variants
-    ):
+    if len(trimmed) == widths[width]:
         for variant in layout.variants:
-            score = score_variant(variant, trimmed) * len(trimmed) / len(rows)
+            # A little less than a variant that has a column for it.
+            score = 0.99 * score_variant(variant, trimmed) * len(trimmed) / len(rows)
             if score > 0:
                 shape = _variant_shape(layout, variant, delimiter, trailing=True)
                 found.append((score, shape))
@@ -399,10 +412,10 @@ def _by_column_map(
         header = _header_over(layout, rows, positions, width)
     number: int | None = None
     cells = [f"column_{index}" for index in range(1, width + 1)]
-    body = rows
+    body = _records(rows)
     if header is not None:
         number, cells = rows[header]
-        body = rows[header + 1 :]
+        body = _records(rows[header + 1 :], cells)
     targets = dict(positions)
     for name in names:
         exact = [index for index, cell in enumerate(cells) if cell.strip() == name.strip()]

@@ -170,6 +170,7 @@ def _open(
     }
     try:
         locks.end_abandoned_dbt_sessions(connection, build_schema)
+        refresh_statistics(connection)
         run_id = _resume(connection, build_schema, requested_by, code)
         is_resumed = run_id is not None
         if run_id is None:
@@ -183,6 +184,32 @@ def _open(
         raise
     _release(connection, build_schema, took_lock)
     return None
+
+
+def refresh_statistics(connection: Any) -> list[str]:
+    """Analyze tables the run will read that changed since anybody counted them; their names.
+
+    Autovacuum comes a minute later. Until then the planner takes a freshly loaded deck for a
+    handful of rows: cutting 5,000 rates into intervals took 320 seconds instead of 0.4.
+    """
+    with connection, connection.cursor() as cursor:
+        cursor.execute("set local role none")
+        cursor.execute(
+            """
+            select format('%I.%I', s.schemaname, s.relname)
+            from pg_catalog.pg_stat_user_tables as s
+            where s.schemaname in ('reference', 'control')
+                and (
+                    s.n_mod_since_analyze > 1000 + 0.1 * s.n_live_tup
+                    or (s.last_analyze is null and s.last_autoanalyze is null)
+                )
+            order by 1
+            """
+        )
+        names = [row[0] for row in cursor.fetchall()]
+        for name in names:
+            cursor.execute(f"analyze {name}")
+        return names
 
 
 def _release(connection: Any, build_schema: str, took_lock: bool) -> None:

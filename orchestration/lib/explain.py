@@ -485,7 +485,6 @@ def _largest_usage(connection: Any, line: Facts) -> Section:
             from {} as u
             where u.account_id = %(account_id)s and u.period_month = %(period_month)s
                 and u.charge_class = %(charge_class)s and u.state = 'billed'
-                and u.plan_id is not distinct from %(plan_id)s
                 and u.currency_code = %(currency_code)s
                 -- Encloses the period in any zone and for any anchor day: reaches partitions.
                 and u.started_at >= (%(period_month)s::date - 1)::timestamp at time zone 'UTC'

@@ -141,8 +141,7 @@ def test_bill_groups_are_those_of_accounts_and_never_suspense(connect: Connect) 
     with connection, connection.cursor() as cursor:
         for code, group in (("a1", "main"), ("a2", "quarterly")):
             cursor.execute(
-                "insert into reference.account_key (account_code) values (%s) "
-                "returning account_id",
+                "insert into reference.account_key (account_code) values (%s) returning account_id",
                 (code,),
             )
             cursor.execute(

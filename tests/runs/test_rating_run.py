@@ -258,6 +258,24 @@ def test_a_dbt_session_left_by_a_killed_attempt_is_ended(
     other_build.close()
 
 
+def test_a_new_run_does_not_wait_for_autovacuum_to_count_the_reference_data(
+    connect: Connect, land: Callable[..., int]
+) -> None:
+    """Rating the first file right after loading a deck took minutes: planned for an empty table."""
+    connection = connect()
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            "insert into reference.rate (deck_code, prefix, price_per_minute) "
+            "select 'D', n::text, 0.01 from generate_series(10000, 13000) as n"
+        )
+    land("a.csv")
+    assert open_run(connection) is not None
+    counted = rows(
+        connection, "select reltuples from pg_class where oid = 'reference.rate'::regclass"
+    )
+    assert counted == [(3001.0,)]
+
+
 def test_a_balanced_run_closes_with_its_totals(
     connect: Connect, land: Callable[..., int], balance: Callable[..., None]
 ) -> None:
@@ -337,9 +355,7 @@ def test_a_failed_run_says_why_and_is_resumed(connect: Connect, land: Callable[.
     ]
     again = open_run(connection)
     assert again is not None and again.is_resumed
-    assert rows(connection, "select status, failure from control.rating_run") == [
-        ("running", None)
-    ]
+    assert rows(connection, "select status, failure from control.rating_run") == [("running", None)]
 
 
 def test_only_landed_files_open_an_initial_run(connect: Connect) -> None:

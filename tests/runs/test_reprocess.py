@@ -81,11 +81,15 @@ def taken(connection: Any, run: runs.RatingRun | None) -> list[tuple[int, int]]:
         ({}, [("one", 1), ("one", 2), ("two", 1), ("two", 2), ("two", 9)]),
         ({"reasons": ("missing_rate",)}, [("one", 2)]),
         ({"source_codes": ("unassigned_mapped",)}, [("two", 1), ("two", 2), ("two", 9)]),
-        ({"only_without_account": True, "reasons": ("service_not_found",)},
-         [("one", 1), ("two", 1)]),
+        (
+            {"only_without_account": True, "reasons": ("service_not_found",)},
+            [("one", 1), ("two", 1)],
+        ),
         # The first date counts, the second does not.
-        ({"started_from": date(2026, 10, 1), "started_before": date(2026, 10, 3)},
-         [("one", 1), ("one", 2), ("two", 9)]),
+        (
+            {"started_from": date(2026, 10, 1), "started_before": date(2026, 10, 3)},
+            [("one", 1), ("one", 2), ("two", 9)],
+        ),
     ],
 )
 def test_filters_choose_records(
@@ -122,8 +126,7 @@ def test_preview_counts_records_and_money_and_changes_nothing(suspense: Any) -> 
     connection, _, _ = suspense
     groups = runs.preview_reprocess(connection, runs.SuspenseFilters())
     found = {
-        (g.record_kind, g.reason, g.source_code): (g.record_count, g.at_risk_amount)
-        for g in groups
+        (g.record_kind, g.reason, g.source_code): (g.record_count, g.at_risk_amount) for g in groups
     }
     assert found == {
         ("usage", "service_not_found", "unassigned_asterisk"): (1, Decimal("0.5")),
@@ -147,11 +150,11 @@ def test_an_unfinished_reprocess_run_is_taken_up_before_anything_else(suspense: 
     )
     assert again is not None
     assert (again.rating_run_id, again.run_kind, again.line_count) == (
-        run.rating_run_id, "reprocess", 1,
+        run.rating_run_id,
+        "reprocess",
+        1,
     )
-    assert runs.filters_from_config(again.config) == runs.SuspenseFilters(
-        reasons=("missing_rate",)
-    )
+    assert runs.filters_from_config(again.config) == runs.SuspenseFilters(reasons=("missing_rate",))
 
 
 def test_an_empty_date_range_is_refused() -> None:

@@ -12,6 +12,8 @@
     ]
 ) }}
 
+-- depends_on: {{ ref('charge_supersession') }}
+
 with signed as (
     select
         rated.*,

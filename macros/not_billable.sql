@@ -52,3 +52,25 @@
     {%- set rules = _rules_in_seed(false) -%}
     {{ return("'" ~ (rules | join("', '")) ~ "'") }}
 {%- endmacro %}
+
+{% macro early_reason(usage_line, repeat) -%}
+    {#- The first reason that holds before a service is looked up, in the order of docs/rules.md
+        section 4; null when the line goes on to matching. -#}
+    case
+        when {{ usage_line }}.start_error is not null then {{ usage_line }}.start_error
+        when {{ repeat }}.is_same_content then 'repeated_record'
+        when not {{ repeat }}.is_same_content then 'key_conflict'
+        when {{ usage_line }}.duration_error is not null then {{ usage_line }}.duration_error
+        {%- for rule in enabled_rules() %}
+        when {{ not_billable_condition(rule, usage_line) }} then '{{ rule }}'
+        {%- endfor %}
+        when
+            {{ usage_line }}.called_number_class = 'scientific'
+            or {{ usage_line }}.calling_class = 'scientific'
+            then 'scientific_notation_number'
+        when {{ usage_line }}.called_number_class in ('missing', 'anonymous')
+            then 'missing_called_number'
+        when {{ usage_line }}.called_number_class in ('invalid', 'name')
+            then 'invalid_called_number'
+    end
+{%- endmacro %}

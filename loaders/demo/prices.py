@@ -183,7 +183,7 @@ def rate_rows(month: Month) -> Iterator[dict[str, str]]:
             yield row(deck, "1900", "Premium", "", status="blocked")
         elif retail:
             yield row(deck, "1900", "Premium", "1.99", fee="0.50", minimum="60", increment="60")
-        yield row(deck, "411", "Directory assistance", "0", fee="1.25" if retail else "0.38")
+        yield row(deck, "1411", "Directory assistance", "0", fee="1.25" if retail else "0.38")
         if shape.exchange_step:
             counter = 0
             for state in EXTRACT_STATES:

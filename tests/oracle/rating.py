@@ -43,7 +43,8 @@ def find_rate(
     wanted = ["any"]
     if truth(deck["is_jurisdictional"]):
         wanted.insert(0, jurisdiction or "indeterminate")
-    for length in range(min(len(digits), reference.longest_prefix), 0, -1):
+    shortest = 4 if len(digits) == 4 else 1  # 1N11 needs a row of exactly its digits
+    for length in range(min(len(digits), reference.longest_prefix), shortest - 1, -1):
         rows = reference.rates(deck["deck_code"], digits[:length], at)
         for name in wanted:
             for row in rows:

@@ -71,7 +71,7 @@ def world(**changes: list[Row]) -> Reference:
             {"deck_code": "D", "prefix": "1416", "price_per_minute": "0.24"},
             {"deck_code": "D", "prefix": "44", "price_per_minute": "0.30"},
             {"deck_code": "D", "prefix": "1900", "status": "blocked"},
-            {"deck_code": "D", "prefix": "411", "price_per_minute": "0", "connection_fee": "1.25"},
+            {"deck_code": "D", "prefix": "1411", "price_per_minute": "0", "connection_fee": "1.25"},
             {"deck_code": "IN", "prefix": "1", "price_per_minute": "0.6"},
             {"deck_code": "COST", "prefix": "1", "price_per_minute": "0.0123457"},
         ],
@@ -177,7 +177,7 @@ def test_information_only_beats_pricing_but_not_matching() -> None:
 
 def test_directory_assistance_costs_its_fee() -> None:
     leg = one(cdr(dst="411"))
-    assert (leg.charge_class, leg.rated_number, leg.retail_prefix) == ("directory", "411", "411")
+    assert (leg.charge_class, leg.rated_number, leg.retail_prefix) == ("directory", "1411", "1411")
     assert leg.retail_amount == Fraction(5, 4)
 
 

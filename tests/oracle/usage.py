@@ -222,8 +222,8 @@ class UsageRater:
         jurisdiction = None if source["classify_mode"] == "none" else jurisdiction_of(here, there)
         if leg.direction == "inbound" and there.called_class == "toll_free":
             rated_number = calling.e164
-        elif called.number_class in ("n11", "extension"):
-            rated_number = called.dialled
+        elif called.number_class == "n11":
+            rated_number = f"1{called.dialled}"
         else:
             rated_number = called.e164
         return replace(

@@ -44,7 +44,7 @@ usage_sums as (
         total.currency_code,
         sum(total.leg_count) as record_count,
         sum(total.billed_seconds) as billed_seconds,
-        sum(total.unrounded_amount) as unrounded_amount,
+        sum(total.unrounded_sixtieths) / 60 as unrounded_amount,
         sum(total.retail_amount) as retail_amount
     from {{ ref('usage_total') }} as total
     inner join closed_runs on total.rating_run_id = closed_runs.rating_run_id
@@ -88,6 +88,7 @@ usage_shares as (
                 {{ round_money(
                     'usage_sums.unrounded_amount', 'plans.rounding_decimals', 'plans.rounding_mode'
                 ) }}
+            when plans.rounding_level = 'invoice' then usage_sums.unrounded_amount
             else usage_sums.retail_amount
         end as share_amount
     from usage_sums
@@ -106,7 +107,7 @@ usage_lines as (
         sum(usage_shares.billed_seconds) as billed_seconds,
         sum(usage_shares.record_count)::numeric as quantity,
         sum(usage_shares.unrounded_amount) as unrounded_amount,
-        sum(usage_shares.share_amount) as line_amount,
+        sum(usage_shares.share_amount)::numeric(28, 14) as line_amount,
         usage_shares.currency_code
     from usage_shares
     left join charge_classes on usage_shares.charge_class = charge_classes.charge_class
@@ -141,9 +142,22 @@ priced_lines as (
     select * from charge_lines
 ),
 
-rounding_lines as (
+invoice_sums as (
+    -- Lines of plans that round per invoice are cut at fourteen decimals; twelve restore an exact
+    -- half cent (see macros/call_amount.sql).
     select
         priced_lines.account_id,
+        priced_lines.currency_code,
+        sum(priced_lines.line_amount) as line_sum,
+        {{ round_money('round(sum(priced_lines.line_amount), 12)', 2, "'half_up'") }}
+            as invoice_total
+    from priced_lines
+    group by priced_lines.account_id, priced_lines.currency_code
+),
+
+rounding_lines as (
+    select
+        invoice_sums.account_id,
         3 as section,
         'rounding' as line_kind,
         'rounding' as charge_class,
@@ -152,13 +166,11 @@ rounding_lines as (
         1 as record_count,
         null::numeric as billed_seconds,
         1::numeric as quantity,
-        round(sum(priced_lines.line_amount), 2) - sum(priced_lines.line_amount)
-            as unrounded_amount,
-        round(sum(priced_lines.line_amount), 2) - sum(priced_lines.line_amount) as line_amount,
-        priced_lines.currency_code
-    from priced_lines
-    group by priced_lines.account_id, priced_lines.currency_code
-    having round(sum(priced_lines.line_amount), 2) <> sum(priced_lines.line_amount)
+        invoice_sums.invoice_total - invoice_sums.line_sum as unrounded_amount,
+        invoice_sums.invoice_total - invoice_sums.line_sum as line_amount,
+        invoice_sums.currency_code
+    from invoice_sums
+    where invoice_sums.invoice_total <> invoice_sums.line_sum
 ),
 
 all_lines as (

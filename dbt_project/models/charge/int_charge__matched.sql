@@ -61,6 +61,8 @@ hits as (
             = pattern_pieces.interval_no
             and instants.charged_at >= pattern_pieces.valid_from
             and instants.charged_at < pattern_pieces.valid_to
+            and instants.service_number >= pattern_pieces.from_number
+            and instants.service_number < pattern_pieces.to_number
     union all
     select
         instants.file_id,

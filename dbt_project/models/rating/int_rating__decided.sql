@@ -9,7 +9,6 @@ with priced as (
 select
     priced.*,
     case
-        when priced.early_reason is not null then priced.early_reason
         when priced.service_id is null then 'service_not_found'
         when priced.is_without_account then 'account_not_found'
         when priced.rating_mode = 'none' and {{ is_rule_enabled('information_only_source') }}

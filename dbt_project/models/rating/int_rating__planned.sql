@@ -29,9 +29,7 @@ owned as (
         legs.*,
         accounts.account_id,
         accounts.account_id is null as is_without_account,
-        case when legs.early_reason is null then
-            coalesce(services.plan_code, accounts.plan_code)
-        end as own_plan_code,
+        coalesce(services.plan_code, accounts.plan_code) as own_plan_code,
         case
             when services.plan_code is not null then 'service'
             when accounts.plan_code is not null then 'account'
@@ -75,7 +73,6 @@ left join plans
 left join default_plans
     on
         owned.own_plan_code is null
-        and owned.early_reason is null
         and owned.direction = default_plans.direction
         and owned.started_at >= default_plans.valid_from
         and owned.started_at < default_plans.valid_to

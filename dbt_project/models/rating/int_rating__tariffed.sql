@@ -6,11 +6,20 @@ with planned as (
     select * from {{ ref('int_rating__planned') }}
 ),
 
-decks as (
+-- one import for each use: a CTE used twice is materialized, and then nothing runs in parallel
+retail_decks as (
     select * from {{ ref('int_reference__decks') }}
 ),
 
-rates as (
+cost_decks as (
+    select * from {{ ref('int_reference__decks') }}
+),
+
+retail_rates as (
+    select * from {{ ref('int_reference__rates') }}
+),
+
+cost_rates as (
     select * from {{ ref('int_reference__rates') }}
 ),
 
@@ -20,19 +29,19 @@ scoped as (
         planned.retail_deck_id * 4 + {{ jurisdiction_scope('planned', 'retail_decks') }}
             as retail_scope,
         retail_decks.currency_code as retail_currency,
-        case when planned.direction = 'outbound' and planned.early_reason is null then
+        case when planned.direction = 'outbound' then
             planned.cost_deck_id * 4 + {{ jurisdiction_scope('planned', 'cost_decks') }}
         end as cost_scope,
         cost_decks.currency_code as cost_currency,
         cost_decks.rounding_decimals as cost_decimals,
         cost_decks.rounding_mode as cost_mode
     from planned
-    left join decks as retail_decks
+    left join retail_decks
         on
             planned.retail_deck_id = retail_decks.deck_id
             and planned.started_at >= retail_decks.valid_from
             and planned.started_at < retail_decks.valid_to
-    left join decks as cost_decks
+    left join cost_decks
         on
             planned.cost_deck_id = cost_decks.deck_id
             and planned.started_at >= cost_decks.valid_from
@@ -59,15 +68,19 @@ select
         as retail_whole_seconds,
     ceil(scoped.billable_seconds)::bigint as cost_whole_seconds
 from scoped
-left join rates as retail_rates
+left join retail_rates
     on
         {{ interval_of('rate', 'scoped.retail_scope', 'scoped.rated_number') }}
         = retail_rates.interval_no
         and scoped.started_at >= retail_rates.valid_from
         and scoped.started_at < retail_rates.valid_to
-left join rates as cost_rates
+        and scoped.rated_number >= retail_rates.from_number
+        and scoped.rated_number < retail_rates.to_number
+left join cost_rates
     on
         {{ interval_of('rate', 'scoped.cost_scope', 'scoped.rated_number') }}
         = cost_rates.interval_no
         and scoped.started_at >= cost_rates.valid_from
         and scoped.started_at < cost_rates.valid_to
+        and scoped.rated_number >= cost_rates.from_number
+        and scoped.rated_number < cost_rates.to_number

@@ -16,79 +16,164 @@
 
 with decided as (
     select * from {{ ref('int_rating__decided') }}
+),
+
+judged as (
+    select * from {{ ref('int_usage__judged') }}
+    where is_set_aside
+),
+
+work_files as (
+    select * from {{ ref('int_usage__work_files') }}
+),
+
+-- lines with a reason that was known before a service was looked for
+set_aside as (
+    select
+        0::bigint as account_id,
+        {{ usage_key('judged.file_id', 'judged.line_no', 1) }}::bigint as usage_id,
+        {{ run_id() }}::bigint as rating_run_id,
+        judged.file_id,
+        judged.line_no,
+        1::smallint as leg_no,
+        judged.source_id,
+        judged.usage_type,
+        case work_files.direction_mode
+            when 'inbound' then 'inbound'
+            else 'outbound'
+        end as direction,
+        judged.started_at,
+        judged.time_quality,
+        judged.duration_seconds,
+        judged.billable_seconds,
+        judged.calling_number,
+        judged.called_number,
+        judged.calling_class,
+        judged.called_number_class,
+        judged.disposition,
+        judged.record_key_hash,
+        judged.content_hash,
+        case
+            when judged.early_reason = 'repeated_record' then 'duplicate'
+            when judged.early_reason in ({{ not_billable_reasons() }}) then 'not_billable'
+            else 'error'
+        end as state,
+        judged.early_reason as reason,
+        judged.original_usage_id,
+        null::bigint as service_id,
+        null::text as match_method,
+        null::integer as plan_id,
+        null::text as plan_source,
+        null::text as called_class,
+        null::text as calling_state,
+        null::text as called_state,
+        null::text as jurisdiction,
+        null::text as charge_class,
+        null::bigint as rated_number,
+        null::integer as retail_deck_id,
+        null::bigint as retail_rate_id,
+        null::text as retail_prefix,
+        null::bigint as retail_billed_seconds,
+        null::numeric(18, 10) as retail_price_per_minute,
+        null::numeric(18, 10) as retail_connection_fee,
+        null::numeric(28, 14) as retail_unrounded_amount,
+        null::numeric(28, 14) as retail_amount,
+        null::text as currency_code,
+        null::text as cost_status,
+        null::integer as cost_deck_id,
+        null::bigint as cost_rate_id,
+        null::text as cost_prefix,
+        null::bigint as cost_billed_seconds,
+        null::numeric(28, 14) as cost_unrounded_amount,
+        null::numeric(28, 14) as cost_amount,
+        null::text as cost_currency_code,
+        null::numeric(28, 14) as at_risk_amount,
+        case when judged.started_at is not null then
+            {{ period_month('judged.started_at', "'UTC'", 1) }}
+        end as period_month
+    from judged
+    inner join work_files on judged.file_id = work_files.file_id
+),
+
+rated as (
+    select
+        coalesce(decided.account_id, 0)::bigint as account_id,
+        {{ usage_key('decided.file_id', 'decided.line_no', 'decided.leg_no') }}::bigint as usage_id,
+        {{ run_id() }}::bigint as rating_run_id,
+        decided.file_id::bigint as file_id,
+        decided.line_no::bigint as line_no,
+        decided.leg_no::smallint as leg_no,
+        decided.source_id::integer as source_id,
+        decided.usage_type::text as usage_type,
+        decided.direction::text as direction,
+        decided.started_at::timestamptz as started_at,
+        decided.time_quality::text as time_quality,
+        decided.duration_seconds::numeric(12, 3) as duration_seconds,
+        decided.billable_seconds::numeric(12, 3) as billable_seconds,
+        decided.calling_number::bigint as calling_number,
+        decided.called_number::bigint as called_number,
+        decided.calling_class::text as calling_class,
+        decided.called_number_class::text as called_number_class,
+        decided.disposition::text as disposition,
+        decided.record_key_hash::bigint as record_key_hash,
+        decided.content_hash::bigint as content_hash,
+        case
+            when decided.reason is null then 'billed'
+            when decided.reason = 'repeated_record' then 'duplicate'
+            when decided.reason in ({{ not_billable_reasons() }}) then 'not_billable'
+            else 'error'
+        end::text as state,
+        decided.reason::text as reason,
+        null::bigint as original_usage_id,
+        decided.service_id::bigint as service_id,
+        decided.match_method::text as match_method,
+        case when decided.service_id is not null then decided.plan_id end::integer as plan_id,
+        case when decided.service_id is not null then decided.plan_source end::text as plan_source,
+        decided.called_class::text as called_class,
+        decided.calling_state::text as calling_state,
+        decided.called_state::text as called_state,
+        decided.jurisdiction::text as jurisdiction,
+        decided.charge_class::text as charge_class,
+        decided.rated_number::bigint as rated_number,
+        case when decided.reason is null then decided.retail_deck_id end::integer as retail_deck_id,
+        case when decided.reason is null then decided.retail_rate_id end::bigint as retail_rate_id,
+        case when decided.reason is null then decided.retail_prefix end::text as retail_prefix,
+        case when decided.reason is null then decided.retail_billed_seconds end::bigint
+            as retail_billed_seconds,
+        case when decided.reason is null then decided.retail_price_per_minute end::numeric(18, 10)
+            as retail_price_per_minute,
+        case when decided.reason is null then decided.retail_connection_fee end::numeric(18, 10)
+            as retail_connection_fee,
+        case when decided.reason is null then decided.retail_unrounded_amount end::numeric(28, 14)
+            as retail_unrounded_amount,
+        case when decided.reason is null then decided.retail_priced_amount end::numeric(28, 14)
+            as retail_amount,
+        decided.retail_currency::text as currency_code,
+        case
+            when decided.cost_scope is null then null
+            when decided.cost_rate_status is null then 'missing_rate'
+            when decided.cost_rate_status = 'blocked' then 'destination_blocked'
+            else 'priced'
+        end::text as cost_status,
+        case when decided.cost_scope is not null then decided.cost_deck_id end::integer as cost_deck_id,
+        decided.cost_rate_id::bigint as cost_rate_id,
+        decided.cost_prefix::text as cost_prefix,
+        decided.cost_billed_seconds::bigint as cost_billed_seconds,
+        decided.cost_unrounded_amount::numeric(28, 14) as cost_unrounded_amount,
+        decided.cost_amount::numeric(28, 14) as cost_amount,
+        decided.cost_currency::text as cost_currency_code,
+        case
+            when
+                decided.reason in ('service_not_found', 'account_not_found')
+                and decided.rating_mode <> 'none'
+                then decided.retail_priced_amount
+        end::numeric(28, 14) as at_risk_amount,
+        case when decided.started_at is not null then
+            {{ period_month('decided.started_at', 'decided.account_zone', 'decided.anchor_day') }}
+        end::date as period_month
+    from decided
 )
 
-select
-    coalesce(decided.account_id, 0)::bigint as account_id,
-    {{ usage_key('decided.file_id', 'decided.line_no', 'decided.leg_no') }}::bigint as usage_id,
-    {{ run_id() }}::bigint as rating_run_id,
-    decided.file_id::bigint as file_id,
-    decided.line_no::bigint as line_no,
-    decided.leg_no::smallint as leg_no,
-    decided.source_id::integer as source_id,
-    decided.usage_type::text as usage_type,
-    decided.direction::text as direction,
-    decided.started_at::timestamptz as started_at,
-    decided.time_quality::text as time_quality,
-    decided.duration_seconds::numeric(12, 3) as duration_seconds,
-    decided.billable_seconds::numeric(12, 3) as billable_seconds,
-    decided.calling_number::bigint as calling_number,
-    decided.called_number::bigint as called_number,
-    decided.calling_class::text as calling_class,
-    decided.called_number_class::text as called_number_class,
-    decided.disposition::text as disposition,
-    decided.record_key_hash::bigint as record_key_hash,
-    decided.content_hash::bigint as content_hash,
-    case
-        when decided.reason is null then 'billed'
-        when decided.reason = 'repeated_record' then 'duplicate'
-        when decided.reason in ({{ not_billable_reasons() }}) then 'not_billable'
-        else 'error'
-    end::text as state,
-    decided.reason::text as reason,
-    decided.original_usage_id::bigint as original_usage_id,
-    decided.service_id::bigint as service_id,
-    decided.match_method::text as match_method,
-    case when decided.service_id is not null then decided.plan_id end::integer as plan_id,
-    case when decided.service_id is not null then decided.plan_source end::text as plan_source,
-    decided.called_class::text as called_class,
-    decided.calling_state::text as calling_state,
-    decided.called_state::text as called_state,
-    decided.jurisdiction::text as jurisdiction,
-    decided.charge_class::text as charge_class,
-    decided.rated_number::bigint as rated_number,
-    case when decided.reason is null then decided.retail_deck_id end::integer as retail_deck_id,
-    case when decided.reason is null then decided.retail_rate_id end::bigint as retail_rate_id,
-    case when decided.reason is null then decided.retail_prefix end::text as retail_prefix,
-    case when decided.reason is null then decided.retail_billed_seconds end::bigint
-        as retail_billed_seconds,
-    case when decided.reason is null then decided.retail_price_per_minute end::numeric(18, 10)
-        as retail_price_per_minute,
-    case when decided.reason is null then decided.retail_connection_fee end::numeric(18, 10)
-        as retail_connection_fee,
-    case when decided.reason is null then decided.retail_unrounded_amount end::numeric(28, 14)
-        as retail_unrounded_amount,
-    case when decided.reason is null then decided.retail_priced_amount end::numeric(28, 14)
-        as retail_amount,
-    decided.retail_currency::text as currency_code,
-    case
-        when decided.cost_scope is null then null
-        when decided.cost_rate_status is null then 'missing_rate'
-        when decided.cost_rate_status = 'blocked' then 'destination_blocked'
-        else 'priced'
-    end::text as cost_status,
-    case when decided.cost_scope is not null then decided.cost_deck_id end::integer as cost_deck_id,
-    decided.cost_rate_id::bigint as cost_rate_id,
-    decided.cost_prefix::text as cost_prefix,
-    decided.cost_billed_seconds::bigint as cost_billed_seconds,
-    decided.cost_unrounded_amount::numeric(28, 14) as cost_unrounded_amount,
-    decided.cost_amount::numeric(28, 14) as cost_amount,
-    decided.cost_currency::text as cost_currency_code,
-    case
-        when decided.reason in ('service_not_found', 'account_not_found')
-            then decided.retail_priced_amount
-    end::numeric(28, 14) as at_risk_amount,
-    case when decided.started_at is not null then
-        {{ period_month('decided.started_at', 'decided.account_zone', 'decided.anchor_day') }}
-    end::date as period_month
-from decided
+select * from set_aside
+union all
+select * from rated

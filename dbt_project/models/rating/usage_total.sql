@@ -14,6 +14,8 @@
     ]
 ) }}
 
+-- depends_on: {{ ref('usage_supersession') }}
+
 with signed as (
     select
         rated.*,
@@ -53,8 +55,13 @@ select
     count(*) filter (where signed.leg_no = 1 and signed.sign = 1)::bigint as rated_record_count,
     coalesce(sum(signed.sign * signed.billable_seconds), 0)::numeric(20, 3) as billable_seconds,
     coalesce(sum(signed.sign * signed.retail_billed_seconds), 0)::bigint as billed_seconds,
-    coalesce(sum(signed.sign * signed.retail_unrounded_amount), 0)::numeric(28, 14)
-        as unrounded_amount,
+    -- exact: a sum of amounts cut at fourteen decimals could tip a half cent
+    (
+        coalesce(sum(signed.sign * (
+            60 * signed.retail_connection_fee
+            + signed.retail_billed_seconds * signed.retail_price_per_minute
+        )), 0)
+    )::numeric(28, 10) as unrounded_sixtieths,
     coalesce(sum(signed.sign * signed.retail_amount), 0)::numeric(28, 14) as retail_amount,
     coalesce(sum(signed.sign * signed.cost_amount), 0)::numeric(28, 14) as cost_amount,
     coalesce(sum(signed.sign * signed.at_risk_amount), 0)::numeric(28, 14) as at_risk_amount

@@ -1,5 +1,5 @@
--- Grain: one row per prefix interval (of a deck and jurisdiction) and period: the row that holds there, none
--- in a gap.
+-- Grain: one row per prefix interval (of a deck and jurisdiction, length of number) and
+-- period: the row that holds there, none in a gap.
 with prefix_rows as (
     select * from {{ ref('int_reference__rate_rows') }}
 ),
@@ -9,6 +9,8 @@ with prefix_rows as (
 select
     prefix_pieces.interval_no,
     prefix_pieces.lower_bound,
+    prefix_pieces.from_number,
+    prefix_pieces.to_number,
     prefix_pieces.payload_id,
     prefix_pieces.valid_from,
     prefix_pieces.valid_to

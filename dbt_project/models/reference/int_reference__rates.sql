@@ -18,6 +18,8 @@ decks as (
 
 select
     pieces.interval_no,
+    pieces.from_number,
+    pieces.to_number,
     pieces.valid_from,
     pieces.valid_to,
     rates.rate_id,

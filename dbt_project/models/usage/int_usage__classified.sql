@@ -10,7 +10,7 @@ judged as (
     select
         placed.*,
         case
-            when placed.early_reason is not null or placed.classify_mode = 'none' then null
+            when placed.classify_mode = 'none' then null
             when placed.called_class = 'international' then 'international'
             when placed.called_class = 'domestic' and placed.calling_kind = 'foreign'
                 then 'international'
@@ -30,17 +30,17 @@ judged as (
 select
     judged.*,
     case
-        when judged.early_reason is not null then null
         when judged.direction = 'inbound' then 'inbound'
         when judged.called_class in ('toll_free', 'premium') then judged.called_class
         when judged.called_class = 'n11' then 'directory'
         else coalesce(judged.jurisdiction, 'indeterminate')
     end as charge_class,
-    -- outbound: the called number; toll-free inbound is priced by its origin
+    -- outbound: the called number; N11 as 1N11, which no area code can be; toll-free inbound is priced by its origin;
+    -- an extension is no number that a deck could price
     case
-        when judged.early_reason is not null then null
         when judged.direction = 'inbound' and judged.called_class = 'toll_free'
             then judged.calling_number
-        else coalesce(judged.called_number, judged.called_short_number)
+        when judged.called_number_class = 'n11' then 1000 + judged.called_short_number
+        else judged.called_number
     end as rated_number
 from judged

@@ -1,6 +1,6 @@
 -- Grain: one row per usage leg of the current run. A call between two known services has two legs,
 -- outbound for the caller and inbound for the called party, linked by file and line.
--- Lines judged before matching have one leg and no service.
+-- Only lines without an early reason: the others have no service and no price to look for.
 {{ config(post_hook="{{ evaluate_once() }}") }}
 
 with judged as (
@@ -21,12 +21,23 @@ called_numbers as (
     where side = 2
 ),
 
-pattern_pieces as (
+-- one import for each use: a CTE used twice is materialized, and then nothing runs in parallel
+calling_patterns as (
     select * from {{ ref('int_reference__service_pattern_pieces') }}
     where payload_id is not null
 ),
 
-service_keys as (
+called_patterns as (
+    select * from {{ ref('int_reference__service_pattern_pieces') }}
+    where payload_id is not null
+),
+
+keys_1 as (
+    select * from {{ ref('int_reference__service_keys') }}
+    where identifier_kind = 'account_key' and direction in ('outbound', 'both')
+),
+
+keys_2 as (
     select * from {{ ref('int_reference__service_keys') }}
     where identifier_kind = 'account_key' and direction in ('outbound', 'both')
 ),
@@ -37,13 +48,10 @@ keyed as (
         work_files.direction_mode,
         work_files.rating_mode,
         work_files.classify_mode,
-        work_files.cost_deck_id,
-        case when judged.early_reason is null then judged.calling_number end as calling_key,
-        case when judged.early_reason is null then judged.called_number end as called_key,
-        case when judged.early_reason is null then judged.account_key_1 end as key_1,
-        case when judged.early_reason is null then judged.account_key_2 end as key_2
+        work_files.cost_deck_id
     from judged
     inner join work_files on judged.file_id = work_files.file_id
+    where not judged.is_set_aside
 ),
 
 matched as (
@@ -68,34 +76,40 @@ matched as (
     from keyed
     left join calling_numbers
         on
-            keyed.calling_key = calling_numbers.number
+            keyed.calling_number = calling_numbers.number
             and keyed.started_at >= calling_numbers.valid_from
             and keyed.started_at < calling_numbers.valid_to
     left join called_numbers
         on
-            keyed.called_key = called_numbers.number
+            keyed.called_number = called_numbers.number
             and keyed.started_at >= called_numbers.valid_from
             and keyed.started_at < called_numbers.valid_to
-    left join pattern_pieces as calling_patterns
+    left join calling_patterns
         on
-            {{ interval_of('service_pattern', '1', 'keyed.calling_key') }}
-            = calling_patterns.interval_no
+            case when calling_numbers.service_id is null then
+                {{ interval_of('service_pattern', '1', 'keyed.calling_number') }}
+            end = calling_patterns.interval_no
             and keyed.started_at >= calling_patterns.valid_from
             and keyed.started_at < calling_patterns.valid_to
-    left join pattern_pieces as called_patterns
+            and keyed.calling_number >= calling_patterns.from_number
+            and keyed.calling_number < calling_patterns.to_number
+    left join called_patterns
         on
-            {{ interval_of('service_pattern', '2', 'keyed.called_key') }}
-            = called_patterns.interval_no
+            case when called_numbers.service_id is null then
+                {{ interval_of('service_pattern', '2', 'keyed.called_number') }}
+            end = called_patterns.interval_no
             and keyed.started_at >= called_patterns.valid_from
             and keyed.started_at < called_patterns.valid_to
-    left join service_keys as keys_1
+            and keyed.called_number >= called_patterns.from_number
+            and keyed.called_number < called_patterns.to_number
+    left join keys_1
         on
-            keyed.key_1 = keys_1.account_key
+            keyed.account_key_1 = keys_1.account_key
             and keyed.started_at >= keys_1.valid_from
             and keyed.started_at < keys_1.valid_to
-    left join service_keys as keys_2
+    left join keys_2
         on
-            keyed.key_2 = keys_2.account_key
+            keyed.account_key_2 = keys_2.account_key
             and keyed.started_at >= keys_2.valid_from
             and keyed.started_at < keys_2.valid_to
 ),
@@ -149,8 +163,6 @@ select
     directed.disposition,
     directed.record_key_hash,
     directed.content_hash,
-    directed.original_usage_id,
-    directed.early_reason,
     directed.rating_mode,
     directed.classify_mode,
     directed.cost_deck_id,

@@ -1,4 +1,5 @@
--- Grain: as int_usage__parsed, with the start as an instant and numbers with country code.
+-- Grain: as int_usage__parsed, with the start as an instant; plain NANP numbers are done, other
+-- number texts are freed of their wrapping.
 {{ config(post_hook="{{ evaluate_once() }}") }}
 
 with parsed as (
@@ -31,12 +32,21 @@ select
     ) as stated_billable_seconds,
     parsed.disposition,
     parsed.calling_raw,
-    parsed.calling_clean,
-    {{ e164_candidate('parsed.calling_clean', 'parsed') }} as calling_candidate,
+    {{ plain_nanp_number('parsed.calling_digits', 'parsed') }} as calling_plain,
+    case when {{ plain_nanp_number('parsed.calling_digits', 'parsed') }} is null then
+        {{ clean_number('parsed.calling_raw') }}
+    end as calling_clean,
     parsed.called_raw,
-    parsed.called_clean,
-    {{ e164_candidate('parsed.called_clean', 'parsed') }} as called_candidate,
+    {{ plain_nanp_number('parsed.called_digits', 'parsed') }} as called_plain,
+    case when {{ plain_nanp_number('parsed.called_digits', 'parsed') }} is null then
+        {{ clean_number('parsed.called_raw') }}
+    end as called_clean,
     parsed.number_plan,
+    parsed.country_code,
+    parsed.international_prefix,
+    parsed.national_prefix,
+    parsed.national_length_min,
+    parsed.national_length_max,
     parsed.account_key_1,
     parsed.account_key_2,
     parsed.record_key_hash,

@@ -37,8 +37,8 @@ select
     ) as content_hash,
     {{ local_timestamp('usage_lines.start_raw', 'work_files.date_order') }} as local_start,
     {{ written_offset('usage_lines.start_raw') }} as start_offset,
-    {{ clean_number('usage_lines.calling_raw') }} as calling_clean,
-    {{ clean_number('usage_lines.called_raw') }} as called_clean,
+    {{ plain_digits('usage_lines.calling_raw') }} as calling_digits,
+    {{ plain_digits('usage_lines.called_raw') }} as called_digits,
     {{ duration_seconds('usage_lines.duration_raw', 'work_files.decimal_mark') }}
         as duration_seconds,
     {{ duration_seconds('usage_lines.billable_raw', 'work_files.decimal_mark') }}

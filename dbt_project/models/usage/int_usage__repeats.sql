@@ -1,6 +1,6 @@
 -- Grain: one row per usage line of the current run that repeats an earlier record, in this run or
--- in the history of the same days. Identity is source + record key; the earliest file and line
--- is the original. Lines without a readable start cannot be identified and are left out.
+-- in the history of the same days. Identity is source + record key. The original
+-- is the earliest record of equal content, else (a key conflict) the earliest of that identity. Lines without a readable start cannot be identified and are left out.
 -- Only history of the days in this run is read (partitions and BRIN on started_at), so the cost
 -- follows the run, not the warehouse; there is no time window after which a repeat would pass.
 {{ config(materialized='work_table') }}
@@ -75,22 +75,58 @@ originals as (
     select distinct on (earlier.source_id, earlier.record_key_hash)
         earlier.source_id,
         earlier.record_key_hash,
-        earlier.content_hash,
         earlier.file_id,
         earlier.line_no
     from earlier
     order by
         earlier.source_id, earlier.record_key_hash, earlier.file_id, earlier.line_no
+),
+
+equal_originals as (
+    select distinct on (earlier.source_id, earlier.record_key_hash, earlier.content_hash)
+        earlier.source_id,
+        earlier.record_key_hash,
+        earlier.content_hash,
+        earlier.file_id,
+        earlier.line_no
+    from earlier
+    order by
+        earlier.source_id,
+        earlier.record_key_hash,
+        earlier.content_hash,
+        earlier.file_id,
+        earlier.line_no
+),
+
+later as (
+    select
+        batch.file_id,
+        batch.line_no,
+        originals.file_id as first_file_id,
+        originals.line_no as first_line_no,
+        equal_originals.file_id as equal_file_id,
+        equal_originals.line_no as equal_line_no
+    from batch
+    inner join originals
+        on
+            batch.source_id = originals.source_id
+            and batch.record_key_hash = originals.record_key_hash
+    left join equal_originals
+        on
+            batch.source_id = equal_originals.source_id
+            and batch.record_key_hash = equal_originals.record_key_hash
+            and batch.content_hash = equal_originals.content_hash
+            and (equal_originals.file_id, equal_originals.line_no)
+            < (batch.file_id, batch.line_no)
+    where (originals.file_id, originals.line_no) < (batch.file_id, batch.line_no)
 )
 
 select
-    batch.file_id,
-    batch.line_no,
-    originals.content_hash = batch.content_hash as is_same_content,
-    {{ usage_key('originals.file_id', 'originals.line_no', 1) }} as original_usage_id
-from batch
-inner join originals
-    on
-        batch.source_id = originals.source_id
-        and batch.record_key_hash = originals.record_key_hash
-where (originals.file_id, originals.line_no) < (batch.file_id, batch.line_no)
+    later.file_id,
+    later.line_no,
+    later.equal_file_id is not null as is_same_content,
+    {{ usage_key(
+        'coalesce(later.equal_file_id, later.first_file_id)',
+        'coalesce(later.equal_line_no, later.first_line_no)', 1
+    ) }} as original_usage_id
+from later

@@ -1,43 +1,51 @@
--- Grain: as int_usage__numbered, with checked numbers and the errors of start and duration named.
+-- Grain: as int_usage__dialled, with checked numbers and the errors of start and duration named.
 {{ config(post_hook="{{ evaluate_once() }}") }}
 
-with numbered as (
-    select * from {{ ref('int_usage__numbered') }}
+with dialled as (
+    select * from {{ ref('int_usage__dialled') }}
 )
 
 select
-    numbered.*,
-    {{ e164_number('numbered.calling_candidate', 'numbered.calling_raw', 'numbered.calling_clean') }}
-        as calling_e164,
-    {{ e164_number('numbered.called_candidate', 'numbered.called_raw', 'numbered.called_clean') }}
-        as called_e164,
+    dialled.*,
+    coalesce(
+        dialled.calling_plain,
+        {{ e164_number(
+            'dialled.calling_candidate', 'dialled.calling_raw', 'dialled.calling_clean'
+        ) }}
+    ) as calling_e164,
+    coalesce(
+        dialled.called_plain,
+        {{ e164_number(
+            'dialled.called_candidate', 'dialled.called_raw', 'dialled.called_clean'
+        ) }}
+    ) as called_e164,
     case
         when
-            numbered.started_at >= '1990-01-01 00:00:00+00'
-            and numbered.started_at < numbered.received_at + interval '2 days'
+            dialled.started_at >= '1990-01-01 00:00:00+00'
+            and dialled.started_at < dialled.received_at + interval '2 days'
             then null
-        when coalesce(btrim(numbered.start_raw), '') in ('', '0') then 'missing_start_time'
-        when numbered.started_at is null then 'invalid_start_time'
+        when coalesce(btrim(dialled.start_raw), '') in ('', '0') then 'missing_start_time'
+        when dialled.started_at is null then 'invalid_start_time'
         else 'implausible_start_time'
     end as start_error,
     coalesce(
-        numbered.disposition,
-        case when numbered.stated_billable_seconds > 0 then 'answered' else 'no_answer' end
+        dialled.disposition,
+        case when dialled.stated_billable_seconds > 0 then 'answered' else 'no_answer' end
     ) as known_disposition,
     case
         when
-            numbered.duration_seconds between 0 and 604800
-            and numbered.stated_billable_seconds between 0 and 604800
+            dialled.duration_seconds between 0 and 604800
+            and dialled.stated_billable_seconds between 0 and 604800
             then null
         when
-            coalesce(numbered.duration_raw, '') = ''
-            and coalesce(numbered.billable_raw, '') = ''
+            coalesce(dialled.duration_raw, '') = ''
+            and coalesce(dialled.billable_raw, '') = ''
             then 'missing_duration'
         when
-            numbered.duration_seconds is null or numbered.stated_billable_seconds is null
+            dialled.duration_seconds is null or dialled.stated_billable_seconds is null
             then 'invalid_duration'
-        when numbered.duration_seconds < 0 or numbered.stated_billable_seconds < 0
+        when dialled.duration_seconds < 0 or dialled.stated_billable_seconds < 0
             then 'negative_duration'
         else 'implausible_duration'
     end as duration_error
-from numbered
+from dialled

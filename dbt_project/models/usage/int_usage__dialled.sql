@@ -1,0 +1,41 @@
+-- Grain: as int_usage__numbered, with country codes added by the number plan of the source.
+{{ config(post_hook="{{ evaluate_once() }}") }}
+
+with numbered as (
+    select * from {{ ref('int_usage__numbered') }}
+)
+
+select
+    numbered.file_id,
+    numbered.line_no,
+    numbered.source_id,
+    numbered.usage_type,
+    numbered.received_at,
+    numbered.time_zone,
+    numbered.start_raw,
+    numbered.local_start,
+    numbered.start_offset,
+    numbered.started_at,
+    numbered.duration_raw,
+    numbered.billable_raw,
+    numbered.duration_seconds,
+    numbered.stated_billable_seconds,
+    numbered.disposition,
+    numbered.number_plan,
+    numbered.calling_raw,
+    numbered.calling_plain,
+    numbered.calling_clean,
+    case when numbered.calling_plain is null then
+        {{ e164_candidate('numbered.calling_clean', 'numbered') }}
+    end as calling_candidate,
+    numbered.called_raw,
+    numbered.called_plain,
+    numbered.called_clean,
+    case when numbered.called_plain is null then
+        {{ e164_candidate('numbered.called_clean', 'numbered') }}
+    end as called_candidate,
+    numbered.account_key_1,
+    numbered.account_key_2,
+    numbered.record_key_hash,
+    numbered.content_hash
+from numbered

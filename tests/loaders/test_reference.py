@@ -1,0 +1,483 @@
+"""Reference data: refused in words or loaded whole; what was known before stays known."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from loaders.database import connect
+from loaders.errors import RatehouseError
+from loaders.reference import (
+    KINDS,
+    ReferenceRefused,
+    ReferenceResult,
+    load_folder,
+    load_reference,
+)
+from loaders.settings import project_root
+from tests.loaders.conftest import Warehouse
+
+FILES = {
+    "deck": "deck_code,deck_name,side,currency_code\nR,Retail,retail,USD\nC,Cost,wholesale,USD\n",
+    "plan": "plan_code,plan_name,deck_code,is_default\nP,Standard,R,yes\n",
+    "account": "account_code,customer_name,time_zone,plan_code\nA1,Acme,America/New_York,P\n"
+    "A2,Beta,UTC,\n",
+    "service": "service_code,account_code\nS1,A1\nS2,A2\n",
+    "service_identifier": "service_code,identifier_kind,identifier_value,direction,valid_to\n"
+    "S1,number,12125550100,both,2026-06-01\n"
+    "S1,pattern,1212{!},outbound,\n"
+    "S2,pattern,1212{!},inbound,\n",
+    "rate": "deck_code,prefix,price_per_minute,valid_from,valid_to\n"
+    "R,1,0.01,,2026-10-01\nR,1,0.012,2026-10-01,\n",
+    "charge_tariff": "charge_tariff_code,product_code,product_name,price_mode,unit_price\n"
+    "T,LINE,Line,list,10\n",
+    "source": "source_code,carrier_code,file_kind,layout_code,charge_tariff_code,column_map\n"
+    'sw,own,cdr,mapped_usage,,"{""When"": ""start_time""}"\n',
+    "npa": "npa,country,usage_class,is_in_service\n212,US,geographic,true\n",
+    "npanxx": "npanxx,state_code,is_in_service\n212555,NY,true\n",
+}
+
+
+def _load(
+    warehouse: Warehouse, kind: str, content: str, *, full: bool = False, name: str | None = None
+) -> ReferenceResult:
+    path = warehouse.write(name or f"{kind}.csv", content)
+    return load_reference(warehouse.connection, kind, path, full=full)
+
+
+def _load_files(warehouse: Warehouse) -> list[ReferenceResult]:
+    for kind, content in FILES.items():
+        warehouse.write(f"reference/{kind}.csv", content)
+    return load_folder(warehouse.connection, warehouse.folder / "reference")
+
+
+def _counts(result: ReferenceResult) -> tuple[int, int, int, int, int]:
+    return (
+        result.rows_read, result.rows_added, result.rows_changed, result.rows_unchanged,
+        result.rows_closed,
+    )  # fmt: skip
+
+
+def test_a_folder_loads_in_order_and_again_changes_nothing(empty_warehouse: Warehouse) -> None:
+    warehouse = empty_warehouse
+    first = _load_files(warehouse)
+    assert [result.kind for result in first] == list(KINDS)
+    everything = {
+        kind: warehouse.rows(f"select t::text from reference.{kind} as t order by 1")
+        for kind in KINDS
+    }
+    for result in first:
+        rows = FILES[result.kind].count("\n") - 1
+        assert _counts(result) == (rows, rows, 0, 0, 0)
+    for result in _load_files(warehouse):
+        rows = FILES[result.kind].count("\n") - 1
+        assert _counts(result) == (rows, 0, 0, rows, 0)
+    assert everything == {
+        kind: warehouse.rows(f"select t::text from reference.{kind} as t order by 1")
+        for kind in KINDS
+    }
+    assert warehouse.value("select count(*) from control.reference_load") == 20
+
+
+def test_defaults_dates_and_types(empty_warehouse: Warehouse) -> None:
+    warehouse = empty_warehouse
+    _load_files(warehouse)
+    assert warehouse.rows(
+        "select is_default, increment_base, rounding_decimals, inbound_deck_code, "
+        "valid_from::text, valid_to::text, recorded_to::text from reference.plan"
+    ) == [(True, "after_minimum", 4, None, "-infinity", "infinity", "infinity")]
+    assert warehouse.rows(
+        "select price_per_minute::text, valid_from::text, valid_to::text from reference.rate "
+        "order by valid_from"
+    ) == [
+        ("0.0100000000", "-infinity", "2026-10-01 00:00:00+00"),
+        ("0.0120000000", "2026-10-01 00:00:00+00", "infinity"),
+    ]
+    assert warehouse.value(
+        "select column_map from reference.source where source_code = 'sw'"
+    ) == {"When": "start_time"}  # fmt: skip
+
+
+def test_a_change_closes_what_was_known_and_keeps_the_id(empty_warehouse: Warehouse) -> None:
+    warehouse = empty_warehouse
+    _load_files(warehouse)
+    before = warehouse.value("select clock_timestamp()")
+    result = _load(
+        warehouse, "account", FILES["account"].replace("Acme", "Acme Inc").replace("A2", "A3")
+    )
+    assert _counts(result) == (2, 1, 1, 0, 0)
+    rows = warehouse.rows(
+        "select customer_name, account_id, recorded_from, recorded_to from reference.account "
+        "where account_code = 'A1' order by recorded_from"
+    )
+    assert [name for name, *_ in rows] == ["Acme", "Acme Inc"]
+    old, new = rows
+    assert old[1] == new[1]
+    assert old[3] == new[2]
+    # One clock value for all that the load wrote, and it is that of the load.
+    assert warehouse.rows(
+        "select distinct a.recorded_from = l.recorded_at from reference.account as a "
+        "inner join control.reference_load as l using (reference_load_id) "
+        "where l.reference_load_id = %s",
+        result.reference_load_id,
+    ) == [(True,)]
+    # As known before the load, the account still has its old name.
+    assert warehouse.value(
+        "select customer_name from reference.account "
+        "where account_code = 'A1' and recorded_during @> %s",
+        before,
+    ) == "Acme"  # fmt: skip
+    # A partial file says nothing about the accounts it lacks.
+    assert warehouse.value(
+        "select count(*) from reference.account "
+        "where account_code = 'A2' and recorded_to = 'infinity'"
+    ) == 1  # fmt: skip
+
+
+def test_full_closes_what_the_file_lacks_but_not_what_the_warehouse_made(
+    empty_warehouse: Warehouse,
+) -> None:
+    warehouse = empty_warehouse
+    _load_files(warehouse)
+    only_a1 = "".join(FILES["account"].splitlines(keepends=True)[:2])
+    result = _load(warehouse, "account", only_a1, full=True)
+    assert _counts(result) == (1, 0, 0, 1, 1)
+    current = "select account_code from reference.account where recorded_to = 'infinity' order by 1"
+    assert warehouse.rows(current) == [("(suspense)",), ("A1",)]
+    assert _counts(_load(warehouse, "source", FILES["source"], full=True)) == (1, 0, 0, 1, 0)
+
+
+def test_a_new_price_ends_the_old_one_in_the_same_file(empty_warehouse: Warehouse) -> None:
+    warehouse = empty_warehouse
+    _load_files(warehouse)
+    header = FILES["rate"].splitlines()[0]
+    new = "R,1,0.02,2026-11-01,"
+    with pytest.raises(ReferenceRefused, match=r"line 2.*R/1/any.*valid from 2026-10-01 to no end"):
+        _load(warehouse, "rate", f"{header}\n{new}\n")
+    result = _load(warehouse, "rate", f"{header}\nR,1,0.012,2026-10-01,2026-11-01\n{new}\n")
+    assert _counts(result) == (2, 1, 1, 0, 0)
+
+
+def test_an_identifier_moves_between_directions(empty_warehouse: Warehouse) -> None:
+    """One row for both directions gives way to one row for each."""
+    warehouse = empty_warehouse
+    _load_files(warehouse)
+    header = "service_code,identifier_kind,identifier_value,direction\n"
+    assert _counts(
+        _load(warehouse, "service_identifier", header + "S1,number,13235550100,both\n")
+    ) == (1, 1, 0, 0, 0)
+    two = header + "S1,number,13235550100,outbound\nS2,number,13235550100,inbound\n"
+    assert _counts(_load(warehouse, "service_identifier", two)) == (2, 0, 2, 0, 0)
+    assert _counts(_load(warehouse, "service_identifier", two)) == (2, 0, 0, 2, 0)
+
+
+# -- refusals ------------------------------------------------------------------------------------
+
+HEADERS = {kind: content.splitlines()[0] for kind, content in FILES.items()}
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "column", "value", "words"),
+    [
+        ("plan", "Q,Odd,NONE,no", "deck_code", "NONE", "no such deck"),
+        ("account", "A9,New,Mars/Olympus,P", "time_zone", "Mars/Olympus", "IANA"),
+        ("account", "A9,New,UTC,NONE", "plan_code", "NONE", "no such plan"),
+        ("account", "A9,,UTC,P", "customer_name", None, "must not be empty"),
+        ("service", "S9,NONE", "account_code", "NONE", "no such account"),
+        ("service_identifier", "NONE,number,1212,both,", "service_code", "NONE", "no such service"),
+        ("service_identifier", "S1,number,+1212,both,", "identifier_value", "+1212", "digits"),
+        ("service_identifier", "S1,pattern,1212,both,", "identifier_value", "1212", "{!}"),
+        ("service_identifier", "S1,number,1212,up,", "direction", "up", "outbound, inbound, both"),
+        ("rate", "NONE,44,0.1,,", "deck_code", "NONE", "no such deck"),
+        ("rate", "R,+44,0.1,,", "prefix", "+44", "1 to 13 digits"),
+        ("rate", "R,44,1e-2,,", "price_per_minute", "1e-2", "not a number"),
+        ("rate", "R,44,0,01,", "file", None, None),
+        ("rate", "R,44,NaN,,", "price_per_minute", "NaN", "not a number"),
+        ("rate", "R,44,-0.1,,", "price_per_minute", "-0.1", "at least 0"),
+        ("rate", "R,44,0.12345678901,,", "price_per_minute", "0.12345678901", "10 decimals"),
+        ("rate", "R,44,123456789.1,,", "price_per_minute", "123456789.1", "too large"),
+        ("rate", "R,44,,,", "price_per_minute", None, "only a row with status blocked"),
+        ("rate", "R,44,0.1,2026-02-30,", "valid_from", "2026-02-30", "no date"),
+        ("rate", "R,44,0.1,01/02/2026,", "valid_from", "01/02/2026", "no date"),
+        ("rate", "R,44,0.1,tomorrow,", "valid_from", "tomorrow", "no date"),
+        ("rate", "R,44,0.1,2026-02-01,2026-02-01", "valid_to", "2026-02-01", "later than"),
+        ("rate", "R,1,0.1,2026-09-30,2026-10-02", "deck_code/prefix/jurisdiction", "R/1/any",
+         "overlaps the row already known"),
+        ("charge_tariff", "T,X,Thing,list,", "unit_price", None, "must not be empty when"),
+        ("charge_tariff", "T,X,Thing,gift,1", "price_mode", "gift", "must be one of list"),
+        ("source", "s2,own,cdr,nonsense,,", "layout_code", "nonsense", "no such layout"),
+        ("source", "s2,own,cdr,mapped_usage,NONE,", "charge_tariff_code", "NONE",
+         "no such charge tariff"),
+        ("source", "s2,own,cdr,mapped_usage,,{", "column_map", "{", "not valid JSON"),
+        ("source", 's2,own,cdr,mapped_usage,,"{""a"": ""price""}"', "column_map", "price",
+         "no such column"),
+        ("npa", "99,US,geographic,true", "npa", "99", "at least 200"),
+        ("npa", "2x2,US,geographic,true", "npa", "2x2", "whole number"),
+        ("npanxx", "212556,NY,perhaps", "is_in_service", "perhaps", "true or false"),
+    ],
+)  # fmt: skip
+def test_refusals_name_line_column_value_and_reason(
+    reference_warehouse: Warehouse,
+    kind: str,
+    row: str,
+    column: str,
+    value: str | None,
+    words: str | None,
+) -> None:
+    warehouse = reference_warehouse
+    query = f"select t::text from reference.{kind} as t order by 1"
+    before = warehouse.rows(query)
+    with pytest.raises(ReferenceRefused) as refused:
+        _load(warehouse, kind, f"{HEADERS[kind]}\n{row}\n")
+    if words is None:
+        # A decimal comma makes one field too many, or moves the others: refused either way.
+        assert refused.value.refusals
+    else:
+        (refusal,) = refused.value.refusals
+        assert (refusal.line, refusal.column, refusal.value) == (2, column, value)
+        assert words in refusal.reason
+        assert words in str(refused.value)
+    assert warehouse.rows(query) == before
+
+
+@pytest.fixture(scope="module")
+def _loaded(module_connection, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:  # noqa: ANN001
+    warehouse = Warehouse(module_connection, tmp_path_factory.mktemp("reference"))
+    _load_files(warehouse)
+    return warehouse
+
+
+@pytest.fixture
+def reference_warehouse(_loaded: Warehouse, tmp_path: Path) -> Warehouse:
+    """Filled once for the tests that change nothing."""
+    return Warehouse(_loaded.connection, tmp_path)
+
+
+def test_refusals_of_the_file_as_a_whole(reference_warehouse: Warehouse) -> None:
+    warehouse = reference_warehouse
+    for content, column, words in (
+        ("", "file", "empty"),
+        ("plan_code,deck_code\nX,R\n", "plan_name", "must be there"),
+        ("plan_code,plan_name,deck_code,colour\nX,Y,R,red\n", "colour", "no such column"),
+        ("plan_code,plan_code,plan_name,deck_code\nX,X,Y,R\n", "plan_code", "more than once"),
+        ("plan_id,plan_code,plan_name,deck_code\n1,X,Y,R\n", "plan_id", "no such column"),
+        ("plan_code,plan_name,deck_code\nX,Y\n", "file", "has 2 fields, the header names 3"),
+        ('plan_code,plan_name,deck_code\n"X"x,Y,R\n', "file", "not CSV"),
+        ("plan_code,plan_name,deck_code\nX,Y,R\nX,Z,R\n", "plan_code", "same time as line 2"),
+    ):
+        with pytest.raises(ReferenceRefused) as refused:
+            _load(warehouse, "plan", content)
+        assert column in [refusal.column for refusal in refused.value.refusals]
+        assert words in str(refused.value)
+
+
+def test_only_twenty_refusals_are_shown_and_all_are_counted(
+    reference_warehouse: Warehouse,
+) -> None:
+    rows = "".join(f"NONE,{number},0.1,,\n" for number in range(100, 150))
+    with pytest.raises(ReferenceRefused) as refused:
+        _load(reference_warehouse, "rate", f"{HEADERS['rate']}\n{rows}")
+    assert len(refused.value.refusals) == 20
+    assert refused.value.total == 50
+    assert "and 30 more" in str(refused.value)
+
+
+def test_a_blocked_rate_needs_no_price(empty_warehouse: Warehouse) -> None:
+    warehouse = empty_warehouse
+    _load_files(warehouse)
+    result = _load(warehouse, "rate", "deck_code,prefix,status\nR,882,blocked\n")
+    assert result.rows_added == 1
+
+
+def test_unknown_kind_missing_file_and_empty_folder(reference_warehouse: Warehouse) -> None:
+    warehouse = reference_warehouse
+    with pytest.raises(RatehouseError, match="no reference kind 'tariff'; there are: deck"):
+        _load(warehouse, "tariff", "x\n")
+    with pytest.raises(RatehouseError, match=r"absent.csv cannot be read"):
+        load_reference(warehouse.connection, "deck", warehouse.folder / "absent.csv")
+    with pytest.raises(RatehouseError, match="holds no reference file"):
+        (warehouse.folder / "empty").mkdir()
+        load_folder(warehouse.connection, warehouse.folder / "empty")
+
+
+def test_spellings_of_files(empty_warehouse: Warehouse) -> None:
+    """Mark, semicolons, Windows line ends, Windows encoding, blank lines, upper-case header."""
+    warehouse = empty_warehouse
+    content = "\ufeffDECK_CODE;Deck_Name;side;currency_code\r\n\r\nX;Zoë;retail;EUR\r\n"
+    assert _load(warehouse, "deck", content).rows_added == 1
+    path = warehouse.folder / "ansi.csv"
+    path.write_bytes("deck_code,deck_name,side,currency_code\nX,Zoë,retail,EUR\n".encode("cp1252"))
+    again = load_reference(warehouse.connection, "deck", path)
+    assert _counts(again) == (1, 0, 0, 1, 0)
+    assert warehouse.value("select deck_name from reference.deck") == "Zoë"
+
+
+def test_loads_take_turns_and_clocks_never_go_back(
+    empty_warehouse: Warehouse, database: str
+) -> None:
+    warehouse = empty_warehouse
+    _load_files(warehouse)
+    paths = [
+        warehouse.write(f"turn{number}.csv", FILES["account"].replace("Acme", f"Acme {number}"))
+        for number in range(4)
+    ]
+
+    def run(path: Path) -> None:
+        with contextlib.closing(connect("ratehouse_loader", database)) as session:
+            load_reference(session, "account", path)
+
+    threads = [threading.Thread(target=run, args=(path,)) for path in paths]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    rows = warehouse.rows(
+        "select recorded_from, recorded_to from reference.account where account_code = 'A1' "
+        "order by recorded_from"
+    )
+    assert len(rows) == 5
+    for (_, ended), (began, _) in zip(rows, rows[1:], strict=False):
+        assert ended == began
+
+
+def test_a_rating_run_fixing_its_cut_off_waits_for_a_load(
+    empty_warehouse: Warehouse, database: str
+) -> None:
+    """While a load holds its lock, the share lock of a rating run is not to be had."""
+    import psycopg2.errors
+
+    warehouse = empty_warehouse
+    with contextlib.closing(connect("ratehouse_loader", database)) as other:
+        with other.cursor() as cursor:
+            cursor.execute("lock table control.reference_load in share mode")
+        warehouse.execute("set lock_timeout = '200ms'")
+        with pytest.raises(psycopg2.errors.LockNotAvailable):
+            _load(warehouse, "deck", FILES["deck"])
+        other.rollback()
+    assert _load(warehouse, "deck", FILES["deck"]).rows_added == 2
+
+
+# -- the administrator's reports -----------------------------------------------------------------
+
+_NPA_HEADER = (
+    "NPA_ID,type_of_code,ASSIGNABLE,USE,LOCATION,COUNTRY,IN_SERVICE,SERVICE,TIME_ZONE,NOTES"
+)
+_CO_HEADER = (
+    "State\tNPA-NXX\tOCN \tCompany   \tRateCenter\tEffectiveDate\tUse\tAssignDate   \t"
+    "Initial/Growth\tPooled Code \tIn Service  \tFile Updated {date}"
+)
+
+
+def _npa_report(date: str, *rows: str) -> str:
+    return "\n".join([f"File Date,{date}", _NPA_HEADER, *rows, ""])
+
+
+def _co_report(date: str, *rows: tuple[str, str, str, str, str]) -> str:
+    lines = [_CO_HEADER.format(date=date)]
+    for state, code, company, use, service in rows:
+        lines.append(
+            f'{state}   \t{code}\t6872\t"{company}"    \tVALDEZ    \t             \t{use} \t'
+            f"02/21/2006   \tI             \tN           \t{service}      \t"
+        )
+    return "\r\n".join([*lines, ""])
+
+
+def _validity(warehouse: Warehouse, npanxx: int) -> list[tuple[str, str, str]]:
+    """Company and validity of a code, as known now."""
+    return warehouse.rows(
+        "select company, valid_from::date::text, valid_to::date::text from reference.npanxx "
+        "where npanxx = %s and recorded_to = 'infinity' order by valid_from",
+        npanxx,
+    )
+
+
+def test_co_code_report_dates_rows_by_its_own_date(empty_warehouse: Warehouse) -> None:
+    warehouse = empty_warehouse
+    old = ("AK", "907-200", "OLD", "AS", "Yes")
+    other = ("AK", "907-201", "SAME", "AS", "No")
+    first = _load(
+        warehouse, "npanxx", _co_report("07/06/2026", old, other, ("AK", "907-9", "U", "UA", "No"))
+    )
+    assert (_counts(first), first.rows_skipped) == ((2, 2, 0, 0, 0), 1)
+    assert warehouse.rows(
+        "select npanxx, state_code, ocn, company, rate_centre, is_in_service, is_pooled "
+        "from reference.npanxx order by npanxx"
+    ) == [
+        (907200, "AK", "6872", "OLD", "VALDEZ", True, False),
+        (907201, "AK", "6872", "SAME", "VALDEZ", False, False),
+    ]
+    assert _validity(warehouse, 907200) == [("OLD", "-infinity", "infinity")]
+
+    new, added = ("AK", "907-200", "NEW", "AS", "Yes"), ("AK", "907-202", "ADDED", "AS", "Yes")
+    august = _co_report("08/03/2026", new, other, added)
+    second = _load(warehouse, "npanxx", august)
+    assert _counts(second) == (3, 1, 1, 1, 0)
+    assert _validity(warehouse, 907200) == [
+        ("OLD", "-infinity", "2026-08-03"), ("NEW", "2026-08-03", "infinity"),
+    ]  # fmt: skip
+    assert _validity(warehouse, 907202) == [("ADDED", "2026-08-03", "infinity")]
+    assert _validity(warehouse, 907201) == [("SAME", "-infinity", "infinity")]
+    assert _counts(_load(warehouse, "npanxx", august)) == (3, 0, 0, 3, 0)
+
+    # A correction of the same date replaces what that date said.
+    corrected = _co_report("08/03/2026", ("AK", "907-200", "RIGHT", "AS", "Yes"))
+    assert _counts(_load(warehouse, "npanxx", corrected)) == (1, 0, 1, 0, 0)
+    assert _validity(warehouse, 907200) == [
+        ("OLD", "-infinity", "2026-08-03"), ("RIGHT", "2026-08-03", "infinity"),
+    ]  # fmt: skip
+    with pytest.raises(ReferenceRefused, match="a later one, of 2026-08-03, is loaded"):
+        _load(warehouse, "npanxx", _co_report("07/20/2026", new))
+
+    # Full: codes the report lacks are given back on its date.
+    full = _load(warehouse, "npanxx", _co_report("09/01/2026", other), full=True)
+    assert _counts(full) == (1, 0, 0, 1, 2)
+    assert _validity(warehouse, 907202) == [("ADDED", "2026-08-03", "2026-09-01")]
+
+
+def test_npa_report(empty_warehouse: Warehouse) -> None:
+    warehouse = empty_warehouse
+    report = _npa_report(
+        "08/17/2026",
+        '201,General,Yes,G,NJ,US,Y,,E,"a, note"',
+        "800,Easy,Yes,N,,,Y,Toll-Free,,",
+        "200,Easy,Yes,,,,N,,,",
+    )
+    assert _counts(_load(warehouse, "npa", report)) == (3, 3, 0, 0, 0)
+    assert warehouse.rows(
+        "select npa, location, country, service, usage_class, is_in_service, time_zone_letters, "
+        "valid_from::text from reference.npa order by npa"
+    ) == [
+        (200, None, None, None, "non_geographic", False, None, "-infinity"),
+        (201, "NJ", "US", None, "geographic", True, "E", "-infinity"),
+        (800, None, None, "Toll-Free", "non_geographic", True, None, "-infinity"),
+    ]
+    with pytest.raises(ReferenceRefused, match="does not say its date"):
+        _load(warehouse, "npa", report.replace("08/17/2026", "soon"))
+
+
+def test_report_in_a_zip_and_a_damaged_zip(empty_warehouse: Warehouse) -> None:
+    warehouse = empty_warehouse
+    path = warehouse.folder / "npanxx.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("codes.txt", _co_report("07/06/2026", ("AK", "907-200", "X", "AS", "Yes")))
+    (result,) = load_folder(warehouse.connection, warehouse.folder)
+    assert _counts(result) == (1, 1, 0, 0, 0)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ReferenceRefused, match="damaged or incomplete"):
+        load_folder(warehouse.connection, warehouse.folder)
+
+
+def test_the_real_reports_where_they_are_at_hand(empty_warehouse: Warehouse) -> None:
+    folder = project_root().parent / "shared" / "reference" / "nanpa"
+    began = datetime.now(UTC)
+    for path in sorted(folder.glob("*.zip")):
+        result = load_reference(empty_warehouse.connection, "npanxx", path)
+        assert (result.rows_read, result.rows_skipped) == (197_816, 6_511)
+        assert (datetime.now(UTC) - began).total_seconds() < 30
+    for path in sorted(folder.glob("npa_report*.csv")):
+        assert load_reference(empty_warehouse.connection, "npa", path).rows_added == 800

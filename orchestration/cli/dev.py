@@ -46,8 +46,7 @@ def dev(
     command = Path(sys.executable).parent / "dagster"
     arguments = [
         str(command), "dev", "--host", "127.0.0.1", "--port", str(port),
-        "--module-name", "orchestration.definitions", "--working-directory",
-        str(settings.project_root()),
+        "--workspace", str(instance.workspace_path()),
     ]  # fmt: skip
     os.chdir(settings.project_root())
     os.execv(command, arguments)

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from loaders import database, runs
-from loaders.errors import RatehouseError
 from orchestration.cli.output import (
     LOOK_EXIT_CODE,
     as_records,
@@ -32,11 +31,6 @@ def register(app: typer.Typer) -> None:
 
 def _open() -> Any:
     return closing(database.connect(url=database.ensure_database()))
-
-
-def _require_rated(connection: Any) -> None:
-    if not figures.is_anything_rated(connection):
-        raise RatehouseError("nothing has been rated yet: start `ratehouse rate` first")
 
 
 def rate(
@@ -179,7 +173,7 @@ def reprocess(
 def reconcile(as_json: Json = False) -> None:
     """Show where every record of every file ended. Exit code 3 if they do not add up."""
     with _open() as connection:
-        _require_rated(connection)
+        figures.require_rated(connection)
         rows = figures.balance_rows(connection)
         unfinished = figures.unfinished_runs(connection)
     place = figures.BALANCE_COLUMNS.index
@@ -213,7 +207,7 @@ def reconcile(as_json: Json = False) -> None:
 def errors(as_json: Json = False) -> None:
     """Show suspended records by reason: how many, how much money waits, what to do."""
     with _open() as connection:
-        _require_rated(connection)
+        figures.require_rated(connection)
         rows = figures.suspense_rows(connection)
     if as_json:
         print_json(as_records(figures.SUSPENSE_COLUMNS, rows))

@@ -15,6 +15,7 @@ from orchestration.lib import progress
 from orchestration.lib.billing_preview import PREVIEW_COLUMNS, preview_bill
 from orchestration.lib.dbt_arguments import BILLING_SELECTION, build_arguments
 from orchestration.lib.dbt_process import Context, DbtProcess, folder_name
+from orchestration.lib.instance import mark_process
 from orchestration.lib.rating import log_again, put_down_on_failure, run_arguments
 from orchestration.lib.report import INVOICE_RUN_ASSET, invoice_run_event
 from orchestration.lib.tables import markdown_table
@@ -25,6 +26,7 @@ def bill(
     context: Context, dbt: DbtCliResource, period: str, bill_group: str, *, dry_run: bool
 ) -> Iterator[Any]:
     """Draft the invoices of a period, or only show what would be drafted."""
+    mark_process(context)
     with failures_in_words(), closing(database.connect()) as connection:
         period_month = runs.parse_period(period)
         groups = runs.choose_bill_groups(connection, bill_group)

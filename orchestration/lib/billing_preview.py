@@ -7,10 +7,9 @@ from typing import Any
 
 from psycopg2 import sql
 
-from loaders.errors import RatehouseError
 from loaders.runs.schemas import build_relation
 from orchestration.lib import paths
-from orchestration.lib.figures import fetch, is_anything_rated
+from orchestration.lib.figures import fetch, require_rated
 
 PREVIEW_COLUMNS = (
     "bill_group",
@@ -60,8 +59,7 @@ def preview_bill(
 ) -> list[tuple[Any, ...]]:
     """What would be billed per account (PREVIEW_COLUMNS), without writing anything."""
     build_schema = paths.build_schema()
-    if not is_anything_rated(connection):
-        raise RatehouseError("nothing has been rated yet: start `ratehouse rate` first")
+    require_rated(connection)
     return fetch(
         connection,
         sql.SQL(_PREVIEW).format(

@@ -50,8 +50,7 @@ def split_usage_id(number: int) -> tuple[int, int, int]:
 def explain(connection: Any, identifier: str) -> list[Section]:
     """The sections that explain an identifier; refuses one that names nothing, in words."""
     identifier = identifier.strip()
-    if not figures.is_anything_rated(connection):
-        raise RatehouseError("nothing has been rated yet: start `ratehouse rate` first")
+    figures.require_rated(connection)
     if re.fullmatch(r"\d+", identifier):
         file_id, line_no, leg_no = split_usage_id(int(identifier))
         return _explain_line(connection, file_id, line_no, leg_no)

@@ -8,6 +8,7 @@ from typing import Any
 
 from psycopg2 import sql
 
+from loaders.errors import RatehouseError
 from loaders.runs.schemas import build_relation, relation_exists
 from orchestration.lib import paths
 
@@ -56,10 +57,18 @@ def _query(text: str) -> sql.Composable:
     return sql.SQL(text).format(**_relations(paths.build_schema()))
 
 
-def is_anything_rated(connection: Any) -> bool:
-    """Whether dbt has built what everything here reads (the reports come last)."""
+def require_rated(connection: Any) -> None:
+    """Refuse in words while dbt has not built what everything here reads (reports come last)."""
     with connection, connection.cursor() as cursor:
-        return relation_exists(cursor, paths.build_schema(), "marts", "rpt_suspense")
+        if relation_exists(cursor, paths.build_schema(), "marts", "rpt_suspense"):
+            return
+    unfinished = unfinished_runs(connection)
+    if unfinished:
+        raise RatehouseError(
+            f"rating run {unfinished[0][0]} has not finished, and the reports are rebuilt at its "
+            "end: wait for it, or finish it with `ratehouse rate`"
+        )
+    raise RatehouseError("nothing has been rated yet: start `ratehouse rate` first")
 
 
 def file_rows(connection: Any) -> Rows:

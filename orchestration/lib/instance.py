@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -63,6 +64,15 @@ compute_logs:
     base_dir: {{home}}/compute_logs
 """
 
+_WORKSPACE_YAML = """\
+# Written by ratehouse at each start; changes made here are lost.
+load_from:
+  - python_module:
+      module_name: orchestration.definitions
+      working_directory: {root}
+      location_name: ratehouse
+"""
+
 
 def storage_url(url: str) -> str:
     """The warehouse's address, with Dagster's tables in the schema `dagster`."""
@@ -91,6 +101,9 @@ def prepare(url: str) -> dict[str, str]:
     home = paths.dagster_home()
     home.mkdir(parents=True, exist_ok=True)
     write_if_changed(home / "dagster.yaml", _DAGSTER_YAML.replace("{home}", str(home)))
+    write_if_changed(
+        workspace_path(), _WORKSPACE_YAML.format(root=json.dumps(str(settings.project_root())))
+    )
     return {
         "DAGSTER_HOME": str(home),
         STORAGE_URL_VARIABLE: storage_url(url),
@@ -98,6 +111,11 @@ def prepare(url: str) -> dict[str, str]:
         # The database may be the embedded one: other processes must not look for it again.
         "RATEHOUSE_HOME": str(settings.home()),
     }
+
+
+def workspace_path() -> Path:
+    """Which code `dagster dev` loads, and under what name."""
+    return paths.dagster_home() / "workspace.yaml"
 
 
 def write_if_changed(path: Path, text: str) -> None:
@@ -127,6 +145,12 @@ def _started(pid: int) -> str:
         ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
     return "-".join(done.stdout.split())
+
+
+def mark_process(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> None:
+    """Say which process a run is in, so that it is not taken for alive after a kill -9."""
+    if PROCESS_TAG not in context.run.tags:
+        context.instance.add_run_tags(context.run_id, {PROCESS_TAG: process_tag()})
 
 
 def end_dead_runs(instance: dg.DagsterInstance) -> int:

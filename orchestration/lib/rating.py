@@ -15,6 +15,7 @@ from loaders import database, runs
 from orchestration.lib import paths, progress
 from orchestration.lib.dbt_arguments import RATING_SELECTION, build_arguments
 from orchestration.lib.dbt_process import Context, DbtProcess, folder_name
+from orchestration.lib.instance import mark_process
 from orchestration.lib.report import rating_run_event
 from orchestration.lib.words import failures_in_words
 
@@ -53,6 +54,7 @@ def rate_until_done(
     Yields Dagster's events. A step may announce each of its outputs once, so those of the second
     run and later are logged instead.
     """
+    mark_process(context)
     is_asset = isinstance(context, dg.AssetExecutionContext)
     number = 0
     with failures_in_words(), closing(database.connect()) as connection:

@@ -145,6 +145,16 @@ def test_jobs_people_start_do_nothing_by_default(
     assert defaults == safe
 
 
+def test_the_launchpad_offers_the_options_of_the_job_and_nothing_else(
+    definitions: dg.Definitions,
+) -> None:
+    schema = definitions.resolve_job_def("billing_run").run_config_schema.config_type
+    dbt = schema.fields["resources"].config_type.fields["dbt"]
+    assert dbt.default_value == {}
+    offered = schema.fields["ops"].config_type.fields["billing_models"].config_type.fields
+    assert set(offered["config"].config_type.fields) == {"period", "bill_group", "dry_run"}
+
+
 def test_loaders_never_import_dagster() -> None:
     offenders = [
         path

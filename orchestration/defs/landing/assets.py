@@ -10,6 +10,7 @@ from pydantic import Field
 
 from loaders import database
 from orchestration.lib import drop, landing, paths, progress
+from orchestration.lib.instance import mark_process
 from orchestration.lib.report import file_table
 from orchestration.lib.words import failures_in_words
 
@@ -78,6 +79,7 @@ def land_files(
     context: dg.AssetExecutionContext, config: LandingConfig
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Land what lies in the drop folder and is not known yet."""
+    mark_process(context)
     wanted = {Path(path) for path in config.paths}
     found = drop.find_files(paths.drop_folder())
     files = [file for file in found if not wanted or file.path in wanted]

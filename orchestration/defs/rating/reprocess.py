@@ -10,6 +10,7 @@ from pydantic import Field
 
 from loaders import database, runs
 from orchestration.lib import paths, progress
+from orchestration.lib.instance import mark_process
 from orchestration.lib.rating import rate_until_done, run_arguments
 from orchestration.lib.report import RATING_RUN_ASSET
 from orchestration.lib.tables import markdown_table
@@ -56,6 +57,7 @@ def reprocess_suspended_records(
     context: dg.OpExecutionContext, dbt: DbtCliResource, config: ReprocessConfig
 ) -> Iterator[Any]:
     """Preview, or one run over what the filters choose (and an unfinished run before it)."""
+    mark_process(context)
     with failures_in_words():
         filters = config.filters()
         with closing(database.connect()) as connection:

@@ -8,6 +8,7 @@ import dagster as dg
 
 from loaders import database
 from orchestration.lib import paths, progress
+from orchestration.lib.instance import mark_process
 from orchestration.lib.tables import markdown_table
 from orchestration.lib.words import failures_in_words
 
@@ -52,6 +53,7 @@ def load_reference_files(
     """Load every reference file of the folder; unchanged rows stay as they are."""
     from loaders.reference import load_folder
 
+    mark_process(context)
     folder = paths.reference_folder()
     with failures_in_words(), closing(database.connect(role="ratehouse_loader")) as connection:
         results = load_folder(connection, folder)

@@ -89,7 +89,7 @@
 {% macro duration_seconds(raw, decimal_mark) -%}
     {#- Seconds (numeric) from 75, 75.5, 75,5 or [H]H:MM:SS[.f]; null when it is none of these. -#}
     case
-        when {{ raw }} ~ '^[0-9]{1,9}$' then {{ raw }}::numeric
+        when octet_length({{ raw }}) <= 9 and {{ raw }} ~ '^[0-9]+$' then {{ raw }}::numeric
         when {{ raw }} is null then null
         when btrim({{ raw }}) ~ '^-?[0-9]{1,9}([.][0-9]+)?$' then btrim({{ raw }})::numeric
         when {{ decimal_mark }} = ',' and btrim({{ raw }}) ~ '^-?[0-9]{1,9},[0-9]+$'
@@ -105,6 +105,8 @@
     {#- How sure the instant is: clock changes make a local time ambiguous or nonexistent. -#}
     case
         when {{ row }}.start_error is not null then null
+        when {{ row }}.time_zone = 'UTC' and {{ row }}.start_raw like '____-__-__ __:__:__'
+            then 'exact'
         when {{ row }}.start_offset is null and {{ row }}.time_zone <> 'UTC' then
             case
                 when ({{ row }}.started_at at time zone {{ row }}.time_zone) <> {{ row }}.local_start

@@ -6,7 +6,6 @@ import codecs
 import json
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -14,7 +13,6 @@ from pathlib import Path
 import psycopg2
 import psycopg2.errors
 from psycopg2 import sql
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
@@ -22,6 +20,7 @@ from loaders.errors import RatehouseError
 from loaders.files.discover import Found, find_files
 from loaders.files.records import LineStream, NotUtf8, Spool, decide_encoding, describe_columns
 from loaders.files.results import FileResult
+from loaders.files.session import copy_from, transaction
 from loaders.files.sources import UNASSIGNED, Source, Sources
 from loaders.files.stored import (
     HEAD,
@@ -43,21 +42,6 @@ _COPY_ENCODINGS = {"utf-8": "UTF8", "cp1252": "WIN1252", "latin-1": "LATIN1"}
 
 class LandingError(RatehouseError):
     """Landing went wrong in a way that is no property of the file."""
-
-
-@contextmanager
-def transaction(connection: Connection) -> Iterator[Cursor]:
-    """One transaction, whatever mode the connection is in. Ends what the caller left open."""
-    if connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
-        connection.commit()
-    was_autocommit = connection.autocommit
-    connection.autocommit = False
-    try:
-        with connection, connection.cursor() as cursor:
-            yield cursor
-    finally:
-        if not connection.closed:
-            connection.autocommit = was_autocommit
 
 
 def load_paths(
@@ -317,7 +301,7 @@ class _Loading:
                 cursor,
                 shape.layout.code,
                 stream.copy_columns,
-                _Readable(pieces),
+                pieces,
                 delimiter=shape.delimiter,
                 encoding=encoding,
             )
@@ -464,28 +448,11 @@ class _SameBytes(Hold):
         self.file_id = file_id
 
 
-class _Readable:
-    """The pieces of a generator as the file that copy_expert reads from."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        # psycopg2 turns what is raised here into a database error of its own.
-        self.failure: BaseException | None = None
-
-    def read(self, _size: int = -1) -> bytes:
-        """The next piece, whatever its size: psycopg2 sends what it is given."""
-        try:
-            return next(self._pieces, b"")
-        except BaseException as error:
-            self.failure = error
-            raise
-
-
 def _copy_rows(
     cursor: Cursor,
     table: str,
     columns: tuple[str, ...],
-    readable: object,
+    pieces: Iterator[bytes],
     *,
     delimiter: str = ",",
     encoding: str = "UTF8",
@@ -499,14 +466,7 @@ def _copy_rows(
         sql.Literal(delimiter),
         sql.Literal(encoding),
     )
-    try:
-        cursor.copy_expert(statement, readable)
-    except psycopg2.Error as error:
-        failure = getattr(readable, "failure", None)
-        if failure is not None:
-            raise failure from error
-        raise
-    return cursor.rowcount
+    return copy_from(cursor, statement, pieces)
 
 
 def _copy_spool(
@@ -514,7 +474,7 @@ def _copy_spool(
 ) -> int:
     if spool.count == 0:
         return 0
-    return _copy_rows(cursor, table, columns, spool.rewound(), encoding=encoding)
+    return _copy_rows(cursor, table, columns, spool.blocks(), encoding=encoding)
 
 
 def _event(

@@ -7,7 +7,6 @@ path: not a record, a record after an unambiguous repair, or quarantine.
 
 from __future__ import annotations
 
-import io
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -23,6 +22,7 @@ MAXIMUM_LINE = 1024 * 1024
 MAXIMUM_LINES_OF_A_VALUE = 1000
 KEPT_OF_A_BAD_LINE = 64 * 1024
 _SPOOL_IN_MEMORY = 1024 * 1024
+_SPOOL_BLOCK = 256 * 1024
 
 # Line numbers are written as <thousands><four digits>: the four digits never change.
 _BLOCK_OF_LINES = 10_000
@@ -64,9 +64,11 @@ class Spool:
         self._stream.write(b"\n")
         self.count += 1
 
-    def rewound(self) -> io.BufferedIOBase:
+    def blocks(self) -> Iterator[bytes]:
+        """All rows, from the first."""
         self._stream.seek(0)
-        return self._stream  # type: ignore[return-value]
+        while block := self._stream.read(_SPOOL_BLOCK):
+            yield block
 
     def close(self) -> None:
         self._stream.close()

@@ -8,21 +8,23 @@ the lock that rating runs respect when they fix what they know.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from pathlib import Path
 
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from loaders.errors import RatehouseError
-from loaders.files.landing import transaction
-from loaders.reference.errors import ReferenceRefused, Refusal
+from loaders.files.session import copy_from, transaction
+from loaders.reference.errors import SHOWN, ReferenceRefused, Refusal
 from loaders.reference.kinds import KINDS, Kind
 from loaders.reference.table_file import TableFile, open_table, sha256_of
 from loaders.reference.validation import Column, columns_of, validate
 
+_ROWS_AT_A_TIME = 500
 _FILE_ENDINGS = (".csv", ".csv.gz", ".zip", ".txt", ".tsv")
 
 
@@ -177,10 +179,11 @@ class _Load:
         self._cursor.execute(
             f"create temporary table load_raw (line bigint, {declared}) on commit drop"
         )
-        self._cursor.copy_expert(
-            f"copy load_raw (line, {', '.join(given)}) from stdin", _CopyText(table.rows)
+        rows = copy_from(
+            self._cursor,
+            f"copy load_raw (line, {', '.join(given)}) from stdin (encoding utf8)",
+            _as_copy_text(table.rows),
         )
-        rows = self._cursor.rowcount
         self._cursor.execute("analyze load_raw")
         return rows
 
@@ -309,12 +312,13 @@ class _Load:
             directions = f" and {_directions('c')} && {_directions('n')}"
         key = " || '/' || ".join(f"n.{name}::text" for name in self._kind.key)
         self._cursor.execute(
-            f"select n.line, {key}, c.valid_from::text, c.valid_to::text, count(*) over () "
-            f"from load_insert as n inner join {self._table} as c on {same_key} "
+            f"select o.*, count(*) over () from (select distinct on (n.line) n.line, {key}, "
+            f"c.valid_from::text, c.valid_to::text from load_insert as n "
+            f"inner join {self._table} as c on {same_key} "
             f"and c.valid_from < n.valid_to and c.valid_to > n.valid_from{directions} "
             f"where c.recorded_to = 'infinity' "
             f"and not exists (select from load_close as k where k.row_id = c.ctid) "
-            f"order by n.line limit 20"
+            f"order by n.line, c.valid_from) as o order by 1 limit {SHOWN}"
         )
         rows = self._cursor.fetchall()
         if rows:
@@ -360,30 +364,18 @@ class _Load:
             f"insert into {self._table} "
             f"({id_column}{', '.join(names)}, recorded_from, reference_load_id) "
             f"select {id_value}{', '.join('n.' + name for name in names)}, %s, %s "
-            # By key: the exclusion constraint's index takes sorted keys twice as fast.
-            f"from load_insert as n{id_join} "
-            f"order by {', '.join('n.' + name for name in kind.key)}, n.valid_from",
+            f"from load_insert as n{id_join} order by n.line nulls first",
             (clock, load_id),
         )
 
 
-class _CopyText:
-    """Rows as the text format of COPY, for copy_expert."""
-
-    def __init__(self, rows: Iterator[tuple[int, list[str]]]) -> None:
-        self._rows = rows
-        self.failure: Exception | None = None
-
-    def read(self, size: int) -> bytes:
-        lines = []
-        length = 0
-        for line, values in self._rows:
-            text = "\t".join(map(_escaped, values))
-            lines.append(f"{line}\t{text}\n")
-            length += len(text) + 8
-            if length >= size:
-                break
-        return "".join(lines).encode()
+def _as_copy_text(rows: Iterable[tuple[int, list[str]]]) -> Iterator[bytes]:
+    """Rows in the text format of COPY, some hundred at a time."""
+    remaining = iter(rows)
+    while batch := list(islice(remaining, _ROWS_AT_A_TIME)):
+        yield "".join(
+            f"{line}\t{chr(9).join(map(_escaped, values))}\n" for line, values in batch
+        ).encode()
 
 
 def _escaped(value: str) -> str:

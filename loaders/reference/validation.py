@@ -246,11 +246,13 @@ class _Checks:
             if any(name in _NOT_FROM_FILES for name in names):
                 continue
             column, reason = _in_words(self._kind.name, expression, names)
-            self._find(
-                column,
-                reason,
-                f"select line, {column}::text from load_row where not ({expression})",
-            )
+            broken = f"select line from load_row where not ({expression})"
+            if column in self._given:
+                # As the file says it, not as the type shows it.
+                query = f"select line, nullif({column}, '') from load_raw where line in ({broken})"
+            else:
+                query = f"select line, null::text from load_row where line in ({broken})"
+            self._find(column, reason, query)
 
     def codes(self) -> None:
         """Codes must be known, as of now, whenever they are valid."""

@@ -100,7 +100,7 @@ def _read(content: bytes, sizes: list[int], *, tolerant: bool = False) -> tuple:
     rows = csv.reader(io.StringIO(copied.decode(), newline=""))
     # The fast path pads line numbers with zeros; to the database that is the same number.
     data = [(file_id, int(line_no), *values) for file_id, line_no, *values in rows]
-    aside = [spool.rewound().read() for spool in (stream.non_data, stream.quarantine)]
+    aside = [b"".join(spool.blocks()) for spool in (stream.non_data, stream.quarantine)]
     counts = (stream.line_no, stream.data_count, stream.non_data.count, stream.quarantine.count)
     stream.close()
     return data, aside, counts

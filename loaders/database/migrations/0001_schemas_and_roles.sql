@@ -79,7 +79,4 @@ begin
 end
 $$;
 
--- Exclusion constraints on plain keys without the btree_gist extension: a key k becomes [k, k].
-create type reference.textrange as range (subtype = text, collation = "C");
-
 reset role;

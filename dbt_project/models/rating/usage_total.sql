@@ -64,7 +64,8 @@ select
     )::numeric(28, 10) as unrounded_sixtieths,
     coalesce(sum(signed.sign * signed.retail_amount), 0)::numeric(28, 14) as retail_amount,
     coalesce(sum(signed.sign * signed.cost_amount), 0)::numeric(28, 14) as cost_amount,
-    coalesce(sum(signed.sign * signed.at_risk_amount), 0)::numeric(28, 14) as at_risk_amount
+    -- null where no price is known: unknown is not nothing
+    sum(signed.sign * signed.at_risk_amount)::numeric(28, 14) as at_risk_amount
 from signed
 group by
     signed.file_id,

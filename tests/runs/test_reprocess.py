@@ -85,6 +85,7 @@ def taken(connection: Any, run: runs.RatingRun | None) -> list[tuple[int, int]]:
             {"only_without_account": True, "reasons": ("service_not_found",)},
             [("one", 1), ("two", 1)],
         ),
+        ({"only_without_account": True}, [("one", 1), ("two", 1), ("two", 2), ("two", 9)]),
         # The first date counts, the second does not.
         (
             {"started_from": date(2026, 10, 1), "started_before": date(2026, 10, 3)},

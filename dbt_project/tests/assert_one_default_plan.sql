@@ -1,6 +1,6 @@
 {{ config(tags=['rating', 'identity']) }}
--- Returns pairs of default plans that hold at the same time: usage without a plan of its own would be
--- rated twice.
+-- Returns pairs of default plans that hold at the same time: usage without a plan of its own would
+-- be rated twice.
 select
     one.plan_code,
     other.plan_code as other_plan_code
@@ -10,5 +10,5 @@ inner join {{ ref('int_reference__plans') }} as other
         one.plan_code < other.plan_code
         and one.direction = other.direction
         and one.valid_from < other.valid_to
-        and other.valid_from < one.valid_to
+        and one.valid_to > other.valid_from
 where one.is_default and other.is_default

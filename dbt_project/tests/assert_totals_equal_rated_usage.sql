@@ -1,6 +1,6 @@
 {{ config(tags=['rating', 'money']) }}
--- Drafts and reports read usage_total and never the usage itself. Returns the account and state of the
--- current run whose legs, seconds or money differ between the two.
+-- Drafts and reports read usage_total and never the usage itself. Returns the account and state of
+-- the current run whose legs, seconds or money differ between the two.
 with rated as (
     select
         usage_leg.account_id,
@@ -74,7 +74,7 @@ differences as (
     group by stages.account_id, stages.state
 )
 
-select *
+select differences.*
 from differences
 where
     not (

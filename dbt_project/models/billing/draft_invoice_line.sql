@@ -29,7 +29,7 @@ plans as (
     where
         plan.recorded_from <= '{{ current_invoice_run()['cutoff'] }}'::timestamptz
         and plan.recorded_to > '{{ current_invoice_run()['cutoff'] }}'::timestamptz
-    order by plan.plan_id, plan.valid_from desc
+    order by plan.plan_id asc, plan.valid_from desc
 ),
 
 charge_classes as (
@@ -84,10 +84,12 @@ usage_shares as (
     select
         usage_sums.*,
         case
-            when plans.rounding_level = 'line' then
-                {{ round_money(
-                    'usage_sums.unrounded_amount', 'plans.rounding_decimals', 'plans.rounding_mode'
-                ) }}
+            when plans.rounding_level = 'line'
+                then
+                    {{ round_money(
+                        'usage_sums.unrounded_amount', 'plans.rounding_decimals',
+                        'plans.rounding_mode'
+                    ) }}
             when plans.rounding_level = 'invoice' then usage_sums.unrounded_amount
             else usage_sums.retail_amount
         end as share_amount

@@ -25,4 +25,4 @@ where
     -- the latest version that held at some time of the period
     and accounts.valid_from < accounts.period_end_at
     and accounts.valid_to > accounts.period_start_at
-order by accounts.account_id, accounts.valid_from desc
+order by accounts.account_id asc, accounts.valid_from desc

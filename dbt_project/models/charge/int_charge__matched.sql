@@ -1,5 +1,5 @@
--- Grain: one row per charge line of the current run, with the service that owned its number, circuit
--- or key on the first day of the charge. Ordered keys, first hit wins, the hit is recorded.
+-- Grain: one row per charge line of the current run, with the service that owned its number,
+-- circuit or key on the first day of the charge. Ordered keys, first hit wins, the hit is recorded.
 with charges as (
     select * from {{ ref('int_charge__normalised') }}
 ),
@@ -80,7 +80,7 @@ hits as (
             keys.account_key in (instants.service_key, instants.account_key)
             and (
                 keys.identifier_kind = 'account_key'
-                or keys.account_key = instants.service_key
+                or instants.service_key = keys.account_key
             )
             and instants.charged_at >= keys.valid_from
             and instants.charged_at < keys.valid_to

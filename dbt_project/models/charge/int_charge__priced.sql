@@ -58,9 +58,16 @@ select
     (case tariffed.price_mode
         when 'list'
             then
-                case when tariffed.net_amount < 0 then -1 else 1 end * tariffed.unit_price * tariffed.quantity
-                * case when tariffed.proration = 'actual_days' then
-                    least(tariffed.period_to - tariffed.period_from + 1, tariffed.month_days)
+                case when tariffed.net_amount < 0 then -1 else 1 end
+                * tariffed.unit_price
+                * tariffed.quantity
+                * case
+                    when tariffed.proration = 'actual_days'
+                        then
+                            least(
+                                tariffed.period_to - tariffed.period_from + 1,
+                                tariffed.month_days
+                            )
                     else tariffed.month_days
                 end
                 / tariffed.month_days

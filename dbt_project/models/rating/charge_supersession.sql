@@ -1,5 +1,5 @@
--- Grain: one row per rated charge row that a later run replaced. The older row stays; while the later
--- run is closed it does not count, and undoing the later run makes it current again.
+-- Grain: one row per rated charge row that a later run replaced. The older row stays; while the
+-- later run is closed it does not count, and undoing the later run makes it current again.
 {{ config(
     materialized='run_fact',
     run_key='rating_run_id',

@@ -24,11 +24,12 @@ select
     end as reason,
     (
         case
-            when priced.rounding_level = 'call' then
-                {{ round_money(
-                    'priced.retail_unrounded_amount', 'priced.rounding_decimals',
-                    'priced.rounding_mode'
-                ) }}
+            when priced.rounding_level = 'call'
+                then
+                    {{ round_money(
+                        'priced.retail_unrounded_amount', 'priced.rounding_decimals',
+                        'priced.rounding_mode'
+                    ) }}
             else priced.retail_unrounded_amount
         end
     )::numeric(28, 14) as retail_priced_amount,

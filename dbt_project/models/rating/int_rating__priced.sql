@@ -9,17 +9,21 @@ with tariffed as (
 timed as (
     select
         tariffed.*,
-        case when tariffed.retail_status = 'open' then
-            {{ billed_seconds(
-                'tariffed.retail_whole_seconds', 'tariffed.retail_minimum',
-                'tariffed.retail_increment', 'tariffed.increment_base'
-            ) }}
+        case
+            when tariffed.retail_status = 'open'
+                then
+                    {{ billed_seconds(
+                        'tariffed.retail_whole_seconds', 'tariffed.retail_minimum',
+                        'tariffed.retail_increment', 'tariffed.increment_base'
+                    ) }}
         end as retail_billed_seconds,
-        case when tariffed.cost_rate_status = 'open' then
-            {{ billed_seconds(
-                'tariffed.cost_whole_seconds', 'tariffed.cost_minimum',
-                'tariffed.cost_increment', "'after_minimum'"
-            ) }}
+        case
+            when tariffed.cost_rate_status = 'open'
+                then
+                    {{ billed_seconds(
+                        'tariffed.cost_whole_seconds', 'tariffed.cost_minimum',
+                        'tariffed.cost_increment', "'after_minimum'"
+                    ) }}
         end as cost_billed_seconds
     from tariffed
 )

@@ -29,8 +29,9 @@ scoped as (
         planned.retail_deck_id * 4 + {{ jurisdiction_scope('planned', 'retail_decks') }}
             as retail_scope,
         retail_decks.currency_code as retail_currency,
-        case when planned.direction = 'outbound' then
-            planned.cost_deck_id * 4 + {{ jurisdiction_scope('planned', 'cost_decks') }}
+        case
+            when planned.direction = 'outbound'
+                then planned.cost_deck_id * 4 + {{ jurisdiction_scope('planned', 'cost_decks') }}
         end as cost_scope,
         cost_decks.currency_code as cost_currency,
         cost_decks.rounding_decimals as cost_decimals,

@@ -62,18 +62,22 @@ select
     decided.price_mode::text as price_mode,
     case when decided.reason is null then decided.unrounded_amount end::numeric(28, 14)
         as unrounded_amount,
-    case when decided.reason is null then
-        {{ round_money(
-            'decided.unrounded_amount', 'decided.rounding_decimals', 'decided.rounding_mode'
-        ) }}
+    case
+        when decided.reason is null
+            then
+                {{ round_money(
+                    'decided.unrounded_amount', 'decided.rounding_decimals', 'decided.rounding_mode'
+                ) }}
     end::numeric(28, 14) as charge_amount,
     decided.tariff_currency::text as currency_code,
     decided.net_amount::numeric(28, 14) as cost_amount,
     decided.currency_code::text as cost_currency_code,
-    case when decided.period_from is not null then
-        {{ period_month(
-            "(decided.period_from::timestamp at time zone decided.account_zone)",
-            'decided.account_zone', 'decided.anchor_day'
-        ) }}
+    case
+        when decided.period_from is not null
+            then
+                {{ period_month(
+                    "(decided.period_from::timestamp at time zone decided.account_zone)",
+                    'decided.account_zone', 'decided.anchor_day'
+                ) }}
     end::date as period_month
 from decided

@@ -88,8 +88,9 @@ set_aside as (
         null::numeric(28, 14) as cost_amount,
         null::text as cost_currency_code,
         null::numeric(28, 14) as at_risk_amount,
-        case when judged.started_at is not null then
-            {{ period_month('judged.started_at', "'UTC'", 1) }}
+        case
+            when judged.started_at is not null
+                then {{ period_month('judged.started_at', "'UTC'", 1) }}
         end as period_month
     from judged
     inner join work_files on judged.file_id = work_files.file_id
@@ -155,7 +156,8 @@ rated as (
             when decided.cost_rate_status = 'blocked' then 'destination_blocked'
             else 'priced'
         end::text as cost_status,
-        case when decided.cost_scope is not null then decided.cost_deck_id end::integer as cost_deck_id,
+        case when decided.cost_scope is not null then decided.cost_deck_id end::integer
+            as cost_deck_id,
         decided.cost_rate_id::bigint as cost_rate_id,
         decided.cost_prefix::text as cost_prefix,
         decided.cost_billed_seconds::bigint as cost_billed_seconds,
@@ -168,8 +170,12 @@ rated as (
                 and decided.rating_mode <> 'none'
                 then decided.retail_priced_amount
         end::numeric(28, 14) as at_risk_amount,
-        case when decided.started_at is not null then
-            {{ period_month('decided.started_at', 'decided.account_zone', 'decided.anchor_day') }}
+        case
+            when decided.started_at is not null
+                then
+                    {{ period_month(
+                        'decided.started_at', 'decided.account_zone', 'decided.anchor_day'
+                    ) }}
         end::date as period_month
     from decided
 )

@@ -35,8 +35,8 @@ select
         when judged.called_class = 'n11' then 'directory'
         else coalesce(judged.jurisdiction, 'indeterminate')
     end as charge_class,
-    -- outbound: the called number; N11 as 1N11, which no area code can be; toll-free inbound is priced by its origin;
-    -- an extension is no number that a deck could price
+    -- outbound: the called number; N11 as 1N11, which no area code can be; toll-free inbound is
+    -- priced by its origin; an extension is no number that a deck could price
     case
         when judged.direction = 'inbound' and judged.called_class = 'toll_free'
             then judged.calling_number

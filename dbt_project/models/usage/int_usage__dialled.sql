@@ -25,14 +25,16 @@ select
     numbered.calling_raw,
     numbered.calling_plain,
     numbered.calling_clean,
-    case when numbered.calling_plain is null then
-        {{ e164_candidate('numbered.calling_clean', 'numbered') }}
+    case
+        when numbered.calling_plain is null
+            then {{ e164_candidate('numbered.calling_clean', 'numbered') }}
     end as calling_candidate,
     numbered.called_raw,
     numbered.called_plain,
     numbered.called_clean,
-    case when numbered.called_plain is null then
-        {{ e164_candidate('numbered.called_clean', 'numbered') }}
+    case
+        when numbered.called_plain is null
+            then {{ e164_candidate('numbered.called_clean', 'numbered') }}
     end as called_candidate,
     numbered.account_key_1,
     numbered.account_key_2,

@@ -86,8 +86,9 @@ matched as (
             and keyed.started_at < called_numbers.valid_to
     left join calling_patterns
         on
-            case when calling_numbers.service_id is null then
-                {{ interval_of('service_pattern', '1', 'keyed.calling_number') }}
+            case
+                when calling_numbers.service_id is null
+                    then {{ interval_of('service_pattern', '1', 'keyed.calling_number') }}
             end = calling_patterns.interval_no
             and keyed.started_at >= calling_patterns.valid_from
             and keyed.started_at < calling_patterns.valid_to
@@ -95,8 +96,9 @@ matched as (
             and keyed.calling_number < calling_patterns.to_number
     left join called_patterns
         on
-            case when called_numbers.service_id is null then
-                {{ interval_of('service_pattern', '2', 'keyed.called_number') }}
+            case
+                when called_numbers.service_id is null
+                    then {{ interval_of('service_pattern', '2', 'keyed.called_number') }}
             end = called_patterns.interval_no
             and keyed.started_at >= called_patterns.valid_from
             and keyed.started_at < called_patterns.valid_to

@@ -24,7 +24,9 @@ select
     valued.duration_error,
     valued.known_disposition as disposition,
     valued.calling_e164 as calling_number,
-    {{ number_class('valued.calling_raw', 'valued.calling_clean', 'valued.calling_e164', 'valued') }}
+    {{ number_class(
+        'valued.calling_raw', 'valued.calling_clean', 'valued.calling_e164', 'valued'
+    ) }}
         as calling_class,
     valued.called_e164 as called_number,
     {{ number_class('valued.called_raw', 'valued.called_clean', 'valued.called_e164', 'valued') }}

@@ -33,13 +33,15 @@ select
     parsed.disposition,
     parsed.calling_raw,
     {{ plain_nanp_number('parsed.calling_digits', 'parsed') }} as calling_plain,
-    case when {{ plain_nanp_number('parsed.calling_digits', 'parsed') }} is null then
-        {{ clean_number('parsed.calling_raw') }}
+    case
+        when {{ plain_nanp_number('parsed.calling_digits', 'parsed') }} is null
+            then {{ clean_number('parsed.calling_raw') }}
     end as calling_clean,
     parsed.called_raw,
     {{ plain_nanp_number('parsed.called_digits', 'parsed') }} as called_plain,
-    case when {{ plain_nanp_number('parsed.called_digits', 'parsed') }} is null then
-        {{ clean_number('parsed.called_raw') }}
+    case
+        when {{ plain_nanp_number('parsed.called_digits', 'parsed') }} is null
+            then {{ clean_number('parsed.called_raw') }}
     end as called_clean,
     parsed.number_plan,
     parsed.country_code,

@@ -1,6 +1,7 @@
 -- Grain: one row per usage line of the current run that repeats an earlier record, in this run or
 -- in the history of the same days. Identity is source + record key. The original
--- is the earliest record of equal content, else (a key conflict) the earliest of that identity. Lines without a readable start cannot be identified and are left out.
+-- is the earliest record of equal content, else (a key conflict) the earliest of that identity.
+-- Lines without a readable start cannot be identified and are left out.
 -- Only history of the days in this run is read (partitions and BRIN on started_at), so the cost
 -- follows the run, not the warehouse; there is no time window after which a repeat would pass.
 {{ config(materialized='work_table') }}

@@ -1,4 +1,5 @@
--- Grain: one row per draft invoice: an account, a period, a currency. Posted invoices will join here.
+-- Grain: one row per draft invoice: an account, a period, a currency. Posted invoices will join
+-- here.
 with invoices as (
     select * from {{ ref('draft_invoice') }}
 ),

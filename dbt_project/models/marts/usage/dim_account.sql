@@ -16,4 +16,4 @@ select distinct on (accounts.account_id)
     accounts.valid_to::timestamptz as valid_to
 from accounts
 where accounts.recorded_to = 'infinity'
-order by accounts.account_id, accounts.valid_from desc
+order by accounts.account_id asc, accounts.valid_from desc

@@ -19,4 +19,4 @@ select distinct on (services.service_id)
 from services
 inner join accounts on services.account_code = accounts.account_code
 where services.recorded_to = 'infinity'
-order by services.service_id, services.valid_from desc
+order by services.service_id asc, services.valid_from desc

@@ -13,4 +13,4 @@ select distinct on (sources.source_id)
     sources.rating_mode::text as rating_mode
 from sources
 where sources.recorded_to = 'infinity'
-order by sources.source_id, sources.valid_from desc
+order by sources.source_id asc, sources.valid_from desc

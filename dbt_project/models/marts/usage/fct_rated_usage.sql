@@ -1,5 +1,5 @@
--- Grain: one row per usage leg: the decision that counts. A call between two customers has two legs:
--- sum amounts over all rows, count traffic where leg_no = 1.
+-- Grain: one row per usage leg: the decision that counts. A call between two customers has two
+-- legs: sum amounts over all rows, count traffic where leg_no = 1.
 with rated as (
     select * from {{ ref('current_rated_usage') }}
 )

@@ -1,5 +1,5 @@
--- Grain: one row per usage leg that counts: the whole decision in words and codes, from the raw line
--- to the rounded amount. Look up by file_id and line_no (indexed); usage_id packs both.
+-- Grain: one row per usage leg that counts: the whole decision in words and codes, from the raw
+-- line to the rounded amount. Look up by file_id and line_no (indexed); usage_id packs both.
 with rated as (
     select * from {{ ref('current_rated_usage') }}
 ),
@@ -30,7 +30,7 @@ plans as (
         plan.increment_base
     from {{ source('reference', 'plan') }} as plan
     where plan.recorded_to = 'infinity'
-    order by plan.plan_id, plan.valid_from desc
+    order by plan.plan_id asc, plan.valid_from desc
 ),
 
 rates as (

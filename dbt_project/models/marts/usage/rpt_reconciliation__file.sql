@@ -1,5 +1,5 @@
--- Grain: one row per file received. Every record of the file is in exactly one column; difference is
--- what is lost or counted twice, and must be 0.
+-- Grain: one row per file received. Every record of the file is in exactly one column; difference
+-- is what is lost or counted twice, and must be 0.
 -- Totals of closed runs and of the one at work count, so that a run can be judged before it closes.
 with files as (
     select * from {{ source('control', 'file') }}
@@ -15,7 +15,9 @@ rated_files as (
     select distinct work_file.file_id
     from {{ source('control', 'rating_run_file') }} as work_file
     inner join runs on work_file.rating_run_id = runs.rating_run_id
-    where work_file.is_initial and work_file.build_schema = '{{ build_schema() }}'
+    where
+        work_file.is_initial
+        and work_file.build_schema = '{{ build_schema() }}'
 ),
 
 totals as (

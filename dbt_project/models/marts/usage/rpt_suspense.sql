@@ -1,5 +1,5 @@
--- Grain: one row per kind, reason, source and currency of suspended records: what waits to be fixed,
--- what it would be worth and what to do. Unreadable lines count here too.
+-- Grain: one row per kind, reason, source and currency of suspended records: what waits to be
+-- fixed, what it would be worth and what to do. Unreadable lines count here too.
 with runs as (
     select *
     from {{ source('control', 'rating_run') }}

@@ -18,7 +18,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--cdrs", type=int, default=1_000_000, help="records in the file")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds that count, after one warm-up")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="rounds that count, after one warm-up"
+    )
     parser.add_argument("--out", type=Path, help="also write the table to this file")
     chosen = parser.parse_args()
     table = measure(ensure_database(), chosen.cdrs, chosen.rounds)

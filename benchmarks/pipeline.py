@@ -229,8 +229,9 @@ def measure(url: str, records: int, rounds: int) -> str:
         # Round 0 warms dbt's parse cache and the server; it does not count.
         for number in range(rounds + 1):
             result = one_round(url, number, path, folder / "demo" / "reference", folder / "target")
+            warming = "" if number else " (warming up)"
             print(
-                f"round {number}{' (warming up)' if number == 0 else ''}: COPY {result.copy:.2f} s, "
+                f"round {number}{warming}: COPY {result.copy:.2f} s, "
                 f"all {result.total:.2f} s, throughput {result.copy / result.total:.2f}",
                 flush=True,
             )

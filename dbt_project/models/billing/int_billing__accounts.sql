@@ -1,4 +1,6 @@
 -- Grain: one row per account invoiced by the current invoice run, with the bounds of its period.
+{% set bill_group = current_invoice_run()['bill_group'] %}
+
 with accounts as (
     select
         account.*,
@@ -20,7 +22,7 @@ select distinct on (accounts.account_id)
     accounts.period_end_at
 from accounts
 where
-    accounts.bill_group = '{{ current_invoice_run()['bill_group'] }}'
+    accounts.bill_group = '{{ bill_group }}'
     and accounts.account_id <> 0
     -- the latest version that held at some time of the period
     and accounts.valid_from < accounts.period_end_at

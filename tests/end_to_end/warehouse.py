@@ -1,0 +1,178 @@
+"""A warehouse to drive from the outside, as its operator does: load, rate, bill, ask."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from loaders import runs, settings
+from loaders.database import connect
+from loaders.files import FileResult, load_paths
+from loaders.reference import load_folder, load_reference
+from tests.oracle.compare import Difference, compare
+
+PERIOD = date(2026, 10, 1)
+BILL_GROUPS = ("main", "wholesale")
+_BIN = Path(sys.executable).parent
+_BY = {"requested_by": "end-to-end test", "code_commit": "tested"}
+
+
+class DbtFailed(AssertionError):
+    """dbt ended with an error; its last words."""
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """A database and the folder in which dbt keeps what it parsed and compiled for it."""
+
+    url: str
+    target: Path
+    threads: int = 2
+
+    # -- asking ------------------------------------------------------------------------------------
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        with self._session() as connection, connection, connection.cursor() as cursor:
+            cursor.execute(query, values)
+            return cursor.fetchall()
+
+    def value(self, query: str, *values: Any) -> Any:
+        """The only value of a query."""
+        ((value,),) = self.rows(query, *values)
+        return value
+
+    def execute(self, statement: str, *values: Any, past_the_guards: bool = False) -> int:
+        """Change something as the owner, even what triggers forbid; rows changed."""
+        with self._session() as connection, connection, connection.cursor() as cursor:
+            if past_the_guards:
+                cursor.execute("set local session_replication_role = replica")
+            cursor.execute(statement, values)
+            return cursor.rowcount
+
+    def differences(self, folder: Path) -> list[Difference]:
+        """Where warehouse and oracle disagree about a folder of reference data and files."""
+        with self._session() as connection, connection:
+            return compare(connection, folder)
+
+    # -- loading -----------------------------------------------------------------------------------
+
+    def load_reference(self, path: Path, kind: str | None = None) -> None:
+        """Load a folder of reference files, or one file."""
+        with self._session("ratehouse_loader") as connection:
+            if kind is None:
+                load_folder(connection, path)
+            else:
+                load_reference(connection, kind, path)
+
+    def load(self, *paths: Path, source_code: str | None = None) -> list[FileResult]:
+        """Land files."""
+        with self._session("ratehouse_loader") as connection:
+            return load_paths(connection, list(paths), source_code=source_code)
+
+    # -- rating ------------------------------------------------------------------------------------
+
+    def rate(self, *, checks: bool = False) -> dict[str, Any] | None:
+        """Rate what nobody rated yet; control totals, or None when there is nothing to do."""
+        with self._session() as connection:
+            run = runs.open_rating_run(connection, **_BY, code_is_dirty=False)
+            if run is None:
+                return None
+            self.build("tag:rating", run.environment(), checks=checks)
+            return runs.close_rating_run(connection, run)
+
+    def reprocess(self, filters: runs.SuspenseFilters) -> dict[str, Any] | None:
+        """Rate suspended records once more."""
+        with self._session() as connection:
+            run = runs.open_reprocess_run(connection, filters, **_BY, code_is_dirty=False)
+            if run is None:
+                return None
+            self.build("tag:rating", run.environment())
+            return runs.close_rating_run(connection, run)
+
+    def preview(self, filters: runs.SuspenseFilters) -> list[runs.SuspenseGroup]:
+        """What a reprocess run would take."""
+        with self._session() as connection:
+            return runs.preview_reprocess(connection, filters)
+
+    def open_run(self) -> OpenRun:
+        """A rating run that the test builds and closes step by step."""
+        return OpenRun(self)
+
+    def bill(
+        self, period: date = PERIOD, groups: Sequence[str] = BILL_GROUPS, *, checks: bool = False
+    ) -> dict[str, runs.DraftResult]:
+        """Draft the invoices of a period, group by group."""
+        drafts = {}
+        with self._session() as connection:
+            for group in groups:
+                run = runs.open_invoice_run(connection, period, group, **_BY)
+                self.build("tag:billing", run.environment(), checks=checks)
+                drafts[group] = runs.close_invoice_run(connection, run)
+        return drafts
+
+    def build(
+        self,
+        selection: str,
+        environment: Mapping[str, str],
+        *,
+        checks: bool = False,
+        threads: int | None = None,
+    ) -> None:
+        """One dbt process. Its data tests, half of its time, run only where `checks` says so."""
+        excluded = ["unit_test"] if checks else ["unit_test", "test"]
+        project = settings.project_root() / "dbt_project"
+        done = subprocess.run(
+            [
+                _BIN / "dbt", "--no-use-colors", "--log-path", self.target, "build",
+                "--project-dir", project, "--profiles-dir", project, "--target", "prod",
+                "--target-path", self.target, "--threads", str(threads or self.threads),
+                "--select", selection, "--exclude-resource-type", *excluded,
+            ],
+            env={**os.environ, **settings.dbt_environment(self.url), **environment},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise DbtFailed(f"{(done.stdout + done.stderr)[-4000:]}")
+
+    def _session(self, role: str | None = None) -> closing[Any]:
+        return closing(connect(role=role, url=self.url, application_name="ratehouse test"))
+
+
+class OpenRun:
+    """A rating run between opening and closing, with its connection and its lock."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+        self._connection = connect(url=warehouse.url, application_name="ratehouse test")
+
+    def __enter__(self) -> OpenRun:
+        run = runs.open_rating_run(self._connection, **_BY, code_is_dirty=False)
+        assert run is not None, "there is nothing to rate"
+        self.run = run
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def build(self, threads: int | None = None) -> None:
+        """Build the models of this attempt."""
+        self._warehouse.build("tag:rating", self.run.environment(), threads=threads)
+
+    def fail(self, failure: str) -> None:
+        """Put the run down; the next attempt takes it up."""
+        runs.fail_rating_run(self._connection, self.run, failure)
+
+    def close(self) -> dict[str, Any]:
+        """Let it count, if it balances."""
+        return runs.close_rating_run(self._connection, self.run)

@@ -5,17 +5,24 @@
 Needs RATEHOUSE_DATABASE_URL or the embedded server. Everything happens in a database of its own,
 which is dropped at the end. The bare COPY streams the same bytes through the same client library
 into a table with the file's columns and nothing else.
+
+Client and server work at the same time, so the wall time needs two processors that are free. The
+processor seconds of each say what it would be then: the longer of the two.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import resource
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -63,26 +70,74 @@ def _administer(url: str, statement: str) -> None:
     connection.close()
 
 
-def bare_copy(connection: psycopg2.extensions.connection, path: Path) -> float:
-    """Seconds for COPY of the file into a table of its columns, commit included."""
+@dataclass(frozen=True)
+class Measured:
+    """Wall seconds, and processor seconds on both sides (None for a server out of sight)."""
+
+    wall: float
+    client: float
+    server: float | None
+
+    def __str__(self) -> str:
+        server = "" if self.server is None else f", server {self.server:.2f}"
+        return f"{self.wall:.2f} s (client {self.client:.2f}{server})"
+
+
+@contextmanager
+def measured(
+    connection: psycopg2.extensions.connection, into: list[Measured]
+) -> Iterator[None]:
+    """Measure what happens inside."""
+    process = connection.info.backend_pid
+    wall, client, server = time.perf_counter(), time.process_time(), _server_seconds(process)
+    yield
+    ended = _server_seconds(process)
+    into.append(
+        Measured(
+            time.perf_counter() - wall,
+            time.process_time() - client,
+            None if server is None or ended is None else ended - server,
+        )
+    )
+
+
+def _server_seconds(process: int) -> float | None:
+    """Processor time of the server process, where it runs on this Linux machine."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return None
+    if "postgres" not in text:
+        return None
+    user, system = text.rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def bare_copy(
+    connection: psycopg2.extensions.connection, path: Path, into: list[Measured]
+) -> None:
+    """COPY of the file into a table of its columns, commit included."""
     columns = ", ".join(f"{column} text" for column in _VARIANT.columns)
     with connection, connection.cursor() as cursor:
         cursor.execute("drop table if exists public.bare")
         cursor.execute(f"create table public.bare ({columns})")
-    began = time.perf_counter()
-    with connection, connection.cursor() as cursor, path.open("rb") as stream:
+    with (
+        measured(connection, into),
+        connection,
+        connection.cursor() as cursor,
+        path.open("rb") as stream,
+    ):
         cursor.copy_expert("copy public.bare from stdin (format csv)", stream, size=256 * 1024)
-    return time.perf_counter() - began
 
 
-def landing(connection: psycopg2.extensions.connection, path: Path) -> float:
-    """Seconds for load_paths of a file never seen."""
-    began = time.perf_counter()
-    (result,) = load_paths(connection, [path])
-    seconds = time.perf_counter() - began
+def landing(
+    connection: psycopg2.extensions.connection, path: Path, into: list[Measured]
+) -> None:
+    """load_paths of a file never seen."""
+    with measured(connection, into):
+        (result,) = load_paths(connection, [path])
     if result.status != "landed":
         raise SystemExit(f"not landed: {result}")
-    return seconds
 
 
 def main() -> None:
@@ -100,7 +155,8 @@ def main() -> None:
     try:
         migrate(own)
         connection = psycopg2.connect(own)
-        bare_times, landing_times = [], []
+        bare: list[Measured] = []
+        landed: list[Measured] = []
         with tempfile.TemporaryDirectory() as folder:
             for pair in range(arguments.pairs):
                 path = Path(folder) / f"Master_{pair}.csv"
@@ -114,28 +170,26 @@ def main() -> None:
                 before = _peak_megabytes()
                 # Who goes first alternates, so that neither always meets the warmer cache.
                 steps = [
-                    lambda clean=clean: bare_times.append(bare_copy(connection, clean)),
-                    lambda path=path: landing_times.append(landing(connection, path)),
+                    lambda clean=clean: bare_copy(connection, clean, bare),
+                    lambda path=path: landing(connection, path, landed),
                 ]
                 for step in steps if pair % 2 == 0 else reversed(steps):
                     step()
                 print(
-                    f"pair {pair + 1}: {size / 1e6:.0f} MB, bare {bare_times[-1]:.2f} s, "
-                    f"landing {landing_times[-1]:.2f} s, "
-                    f"ratio {landing_times[-1] / bare_times[-1]:.2f}, "
+                    f"pair {pair + 1}: {size / 1e6:.0f} MB, bare {bare[-1]}, "
+                    f"landing {landed[-1]}, ratio {landed[-1].wall / bare[-1].wall:.2f}, "
                     f"peak memory grew {_peak_megabytes() - before:.0f} MB",
                     flush=True,
                 )
                 path.unlink()
                 clean.unlink(missing_ok=True)
-        ratios = [
-            landed / bare for landed, bare in zip(landing_times, bare_times, strict=True)
-        ]
+        ratios = [ours.wall / floor.wall for ours, floor in zip(landed, bare, strict=True)]
+        lines = arguments.rows / statistics.median(ours.wall for ours in landed)
         print(
             f"landing / bare COPY: min {min(ratios):.2f}, "
             f"median {statistics.median(ratios):.2f}, max {max(ratios):.2f}; "
-            f"{arguments.rows / statistics.median(landing_times):,.0f} lines a second; "
-            f"peak memory {_peak_megabytes():.0f} MB"
+            f"{lines:,.0f} lines a second; peak memory {_peak_megabytes():.0f} MB; "
+            f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
         )
         connection.close()
     finally:

@@ -37,6 +37,8 @@ from loaders.layouts import Recognition, Shape, recognise
 # The first key of our advisory locks on files; the second is the file's size.
 _LOCK_LANDING = 0x52480001
 _HEAD_LINES = 300
+# One to find out the encoding, one to land, and some for a file that changes under our hands.
+_PASSES = 4
 _COPY_ENCODINGS = {"utf-8": "UTF8", "cp1252": "WIN1252", "latin-1": "LATIN1"}
 
 
@@ -116,7 +118,7 @@ class _Loading:
 
     def run(self) -> FileResult:
         forced_encoding: tuple[str, bool] | None = None
-        while True:
+        for _ in range(_PASSES):
             attempt = _Attempt(self._declared or UNASSIGNED)
             try:
                 with transaction(self._connection) as cursor:
@@ -134,7 +136,7 @@ class _Loading:
             except Hold as hold:
                 return self._hold(attempt, hold)
             except psycopg2.errors.UniqueViolation:
-                # Another loader was faster with the same bytes under a size we did not expect.
+                # The bytes are not those we looked for above: the file was replaced meanwhile.
                 continue
             except psycopg2.DataError as error:
                 raise LandingError(
@@ -144,6 +146,9 @@ class _Loading:
             finally:
                 if attempt.stream is not None:
                     attempt.stream.close()
+        raise LandingError(
+            f"{self._path} changed each time it was read; load it when it is complete"
+        )
 
     # -- duplicates ------------------------------------------------------------------------------
 

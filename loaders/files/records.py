@@ -108,6 +108,8 @@ class LineStream:
         self._header: list[str] | None = None
         if shape is not None and shape.header_line is not None:
             self._header = [normalise_name(name) for name in shape.columns]
+            first = shape.columns[0].strip().encode(text_encoding, "replace")
+            self._header_start = re.compile(rb'["\s]*' + re.escape(first), re.I)
         self._width = len(shape.columns) if shape else 0
         self._dated = (
             [
@@ -414,7 +416,7 @@ class LineStream:
         header = self._header
         assert header is not None
         # A cheap look first: this runs on every line of the tolerant path.
-        if self._shape is not None and line.count(self._dialect.delimiter) + 1 < len(header):
+        if not self._header_start.match(line):
             return False
         fields = self._dialect.best_effort(line)
         return [normalise_name(self._decode(field or b"")) for field in fields] == header

@@ -249,6 +249,17 @@ def test_the_layout_of_the_source_wins_unless_it_is_absurd(warehouse: Warehouse)
     assert (result.status, result.status_reason) == ("held", "unknown_layout")
 
 
+def test_a_weak_match_lands_only_when_the_source_names_the_layout(warehouse: Warehouse) -> None:
+    """No number is called or calls: too little to recognise, enough for a source that says so."""
+    warehouse.declare("sessions", "mapped_usage")
+    content = samples.lines("Start,User,Seconds", "2026-10-05 10:00:00,cust100@isp,3600")
+    anonymous = warehouse.load("sessions.csv", content)
+    assert (anonymous.status, anonymous.status_reason) == ("held", "unknown_layout")
+    declared = warehouse.load("sessions/sessions.csv", content)
+    assert (declared.status, declared.data_count) == ("landed", 1)
+    assert warehouse.data(declared, "service_key", "duration") == [("cust100@isp", "3600")]
+
+
 def test_header_only_file_lands_without_records_every_day(warehouse: Warehouse) -> None:
     first = warehouse.load("day1.csv", samples.lines(samples.MAPPED_HEADER))
     second = warehouse.load("day2.csv", samples.lines(samples.MAPPED_HEADER))

@@ -1,12 +1,13 @@
 {#- reference_lookup: a table worked out from reference data, rebuilt only when its SQL or the
-    reference data changed. The table's comment says what it was built from. -#}
+    reference data changed. The table's comment says what it was built from: the last reference load,
+    its own compiled SQL and the code of all lookups (one may read another). -#}
 {% materialization reference_lookup, adapter='postgres' %}
     {%- set target_relation = this.incorporate(type='table') -%}
     {%- set existing = load_cached_relation(this) -%}
     {%- set run = current_run() -%}
     {%- set built_from = run_query(
         "select 'built from reference load ' || coalesce(max(reference_load_id), 0)"
-        ~ " || ', sql " ~ local_md5(sql | replace(run['cutoff'], '')) ~ "' from control.reference_load"
+        ~ " || ', sql " ~ local_md5((sql | replace(run['cutoff'], '')) ~ _code_of_lookups()) ~ "' from control.reference_load"
         ~ " where recorded_at <= '" ~ run['cutoff'] ~ "'"
     ).rows[0][0] -%}
     {%- set present = run_query(
@@ -32,3 +33,12 @@
     {{ run_hooks(post_hooks, inside_transaction=False) }}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
+
+{% macro _code_of_lookups() -%}
+    {%- set codes = [] -%}
+    {%- for node in graph.nodes.values() | sort(attribute='unique_id')
+        if node.config.materialized == 'reference_lookup' -%}
+        {%- do codes.append(node.raw_code) -%}
+    {%- endfor -%}
+    {{ return(codes | join) }}
+{%- endmacro %}

@@ -1,4 +1,7 @@
-{{ config(tags=['rating', 'money']) }}
+{{ config(
+    tags=['rating', 'money'],
+    meta={'dagster': {'ref': {'name': 'rated_usage'}}}
+) }}
 -- Returns records of the current run that are billed although their source is for information only.
 with billed as (
     select

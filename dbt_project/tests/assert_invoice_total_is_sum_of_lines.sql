@@ -1,4 +1,7 @@
-{{ config(tags=['billing', 'money']) }}
+{{ config(
+    tags=['billing', 'money'],
+    meta={'dagster': {'ref': {'name': 'draft_invoice'}}}
+) }}
 -- Returns invoices of the current billing run whose total is not, to the cent, the sum of their
 -- lines.
 with line_sums as (

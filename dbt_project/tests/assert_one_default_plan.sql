@@ -1,4 +1,7 @@
-{{ config(tags=['rating', 'identity']) }}
+{{ config(
+    tags=['rating', 'identity'],
+    meta={'dagster': {'ref': {'name': 'int_reference__plans'}}}
+) }}
 -- Returns pairs of default plans that hold at the same time: usage without a plan of its own would
 -- be rated twice.
 select

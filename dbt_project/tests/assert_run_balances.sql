@@ -1,4 +1,7 @@
-{{ config(tags=['rating', 'completeness']) }}
+{{ config(
+    tags=['rating', 'completeness'],
+    meta={'dagster': {'ref': {'name': 'rpt_reconciliation__run'}}}
+) }}
 -- Returns the current run if it lost a record, rated one twice or replaced what it should not have.
 select
     reconciliation.rating_run_id,

@@ -1,4 +1,7 @@
-{{ config(tags=['rating', 'money']) }}
+{{ config(
+    tags=['rating', 'money'],
+    meta={'dagster': {'ref': {'name': 'usage_total'}}}
+) }}
 -- Drafts and reports read usage_total and never the usage itself. Returns the account and state of
 -- the current run whose legs, seconds or money differ between the two.
 with rated as (

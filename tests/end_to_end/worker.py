@@ -1,0 +1,22 @@
+"""`python -m tests.end_to_end.worker URL FOLDER TARGET`: land and rate a folder, to be killed at it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tests.end_to_end.warehouse import Warehouse
+
+
+def main() -> None:
+    """Do what is left to do; starting it again after any end finishes the work."""
+    url, folder, target = sys.argv[1:]
+    warehouse = Warehouse(url, Path(target))
+    warehouse.load(Path(folder))
+    print("landed", flush=True)
+    while warehouse.rate() is not None:
+        print("rated", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -64,7 +64,12 @@ def _write_drop(folder: Path) -> None:
     files: dict[str, str | bytes] = {
         # Line 2 lacks a field, line 4 has more than any variant of the layout.
         "pbx/lines.csv": samples.lines(
-            good[0], good[1].rpartition(",")[0], good[2], good[3] + ',"surplus"' * 7, good[1], good[3]
+            good[0],
+            good[1].rpartition(",")[0],
+            good[2],
+            good[3] + ',"surplus"' * 7,
+            good[1],
+            good[3],
         ),
         "pbx/empty.csv": b"",
         "pbx/broken.csv.gz": packed[: len(packed) // 2],

@@ -1,8 +1,8 @@
-"""kill -9 anywhere between the drop folder and the closed run: the next start ends as if nothing was.
+"""kill -9 anywhere between drop folder and closed run: the next start ends as if nothing was.
 
-RATEHOUSE_TEST_KILLS says how often (default 4). Every second kill hits the worker alone, so that its
-dbt process goes on as an orphan while the next attempt is already at work; the others take the whole
-process group.
+RATEHOUSE_TEST_KILLS says how often (default 4). Every second kill hits the worker alone, so that
+its dbt process goes on as an orphan while the next attempt is already at work; the others take the
+whole process group.
 """
 
 from __future__ import annotations

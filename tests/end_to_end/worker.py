@@ -1,4 +1,4 @@
-"""`python -m tests.end_to_end.worker URL FOLDER TARGET`: land and rate a folder, to be killed at it."""
+"""`python -m tests.end_to_end.worker URL FOLDER TARGET`: land and rate a folder, to be killed."""
 
 from __future__ import annotations
 

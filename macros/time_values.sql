@@ -1,66 +1,50 @@
-{#- Times as they stand in files. local_timestamp gives a timestamp without zone; offset_of gives
-    the offset written behind it, if any; docs/rules.md section 3. -#}
-{% macro local_timestamp(raw, date_order) -%}
+{#- Times as they stand in files, in two steps so that each is worked out once per record:
+    iso_timestamp (the text in ISO order, whatever it was), then local_timestamp (the value, if it is
+    one). written_offset gives the offset written behind it, if any. docs/rules.md section 3.
+    No sub-selects here: an expression with one cannot run in a parallel worker. -#}
+{% macro iso_timestamp(raw, date_order) -%}
+    {%- set value = "btrim(" ~ raw ~ ", E' \\t\\r\\n')" -%}
     case
-        when {{ raw }} like '____-__-__ __:__:__' and pg_input_is_valid({{ raw }}, 'timestamp')
-            then {{ raw }}::timestamp
+        when {{ raw }} like '____-__-__ __:__:__' then {{ raw }}
         when {{ raw }} is null then null
-        else {{ _other_timestamp(raw, date_order) }}
+        -- epoch seconds, milliseconds, microseconds: UTC
+        when {{ value }} ~ '^[0-9]{10}([.][0-9]+)?$'
+            then (to_timestamp({{ value }}::numeric) at time zone 'UTC')::text
+        when {{ value }} ~ '^[0-9]{13}$'
+            then (to_timestamp({{ value }}::numeric / 1000) at time zone 'UTC')::text
+        when {{ value }} ~ '^[0-9]{16}$'
+            then (to_timestamp({{ value }}::numeric / 1000000) at time zone 'UTC')::text
+        -- 20240131235959 and 20240131 23:59:59
+        when {{ value }} ~ '^[0-9]{14}$'
+            then regexp_replace(
+                {{ value }}, '^(....)(..)(..)(..)(..)(..)$', '\1-\2-\3 \4:\5:\6'
+            )
+        when {{ value }} ~ '^[0-9]{8}([ T][0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?)?$'
+            then regexp_replace({{ value }}, '^(....)(..)(..)[ T]?(.*)$', '\1-\2-\3 \4')
+        -- year first
+        when {{ value }} ~ {{ _date_pattern('[0-9]{4}[/.-][0-9]{1,2}[/.-][0-9]{1,2}') }}
+            then regexp_replace(
+                {{ _without_offset(value) }},
+                '^([0-9]{4})[/.-]([0-9]{1,2})[/.-]([0-9]{1,2})(.*)$', '\1-\2-\3\4'
+            )
+        -- day or month first, as the source says
+        when
+            {{ date_order }} <> 'ymd'
+            and {{ value }}
+            ~ {{ _date_pattern('[0-9]{1,2}[/.-][0-9]{1,2}[/.-]([0-9]{4}|[0-9]{2})') }}
+            then regexp_replace(
+                regexp_replace(
+                    {{ _without_offset(value) }},
+                    '^([0-9]{1,2}[/.-][0-9]{1,2}[/.-])([0-9]{2})( |T|$)', '\120\2\3'
+                ),
+                '^([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})(.*)$',
+                case {{ date_order }} when 'dmy' then '\3-\2-\1\4' else '\3-\1-\2\4' end
+            )
     end
 {%- endmacro %}
 
-{% macro _other_timestamp(raw, date_order) -%}
-    (
-        select
-            case
-                when pg_input_is_valid(candidate.iso, 'timestamp') then candidate.iso::timestamp
-            end
-        from (
-            select
-                case
-                    -- epoch seconds, milliseconds, microseconds: UTC
-                    when trimmed.value ~ '^[0-9]{10}([.][0-9]+)?$'
-                        then (to_timestamp(trimmed.value::numeric) at time zone 'UTC')::text
-                    when trimmed.value ~ '^[0-9]{13}$'
-                        then (
-                            to_timestamp(trimmed.value::numeric / 1000) at time zone 'UTC'
-                        )::text
-                    when trimmed.value ~ '^[0-9]{16}$'
-                        then (
-                            to_timestamp(trimmed.value::numeric / 1000000) at time zone 'UTC'
-                        )::text
-                    -- 20240131235959 and 20240131 23:59:59
-                    when trimmed.value ~ '^[0-9]{14}$'
-                        then regexp_replace(
-                            trimmed.value,
-                            '^(....)(..)(..)(..)(..)(..)$', '\1-\2-\3 \4:\5:\6'
-                        )
-                    when trimmed.value ~ '^[0-9]{8}([ T][0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?)?$'
-                        then regexp_replace(
-                            trimmed.value, '^(....)(..)(..)[ T]?(.*)$', '\1-\2-\3 \4'
-                        )
-                    -- year first
-                    when trimmed.value ~ {{ _date_pattern('[0-9]{4}[/.-][0-9]{1,2}[/.-][0-9]{1,2}') }}
-                        then regexp_replace(
-                            {{ _without_offset('trimmed.value') }},
-                            '^([0-9]{4})[/.-]([0-9]{1,2})[/.-]([0-9]{1,2})(.*)$', '\1-\2-\3\4'
-                        )
-                    -- day or month first, as the source says
-                    when trimmed.value
-                        ~ {{ _date_pattern('[0-9]{1,2}[/.-][0-9]{1,2}[/.-]([0-9]{4}|[0-9]{2})') }}
-                        and {{ date_order }} <> 'ymd'
-                        then regexp_replace(
-                            regexp_replace(
-                                {{ _without_offset('trimmed.value') }},
-                                '^([0-9]{1,2}[/.-][0-9]{1,2}[/.-])([0-9]{2})( |T|$)', '\120\2\3'
-                            ),
-                            '^([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})(.*)$',
-                            case {{ date_order }} when 'dmy' then '\3-\2-\1\4' else '\3-\1-\2\4' end
-                        )
-                end as iso
-            from (select btrim({{ raw }}, E' \t\r\n') as value) as trimmed
-        ) as candidate
-    )
+{% macro local_timestamp(iso) -%}
+    case when pg_input_is_valid({{ iso }}, 'timestamp') then {{ iso }}::timestamp end
 {%- endmacro %}
 
 {% macro _date_pattern(date_part) -%}

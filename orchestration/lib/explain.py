@@ -17,6 +17,7 @@ from psycopg2.extras import RealDictCursor
 from loaders.errors import RatehouseError
 from loaders.runs.schemas import build_relation
 from orchestration.lib import figures, paths
+from orchestration.lib.tables import cell
 
 Facts = dict[str, Any]
 
@@ -214,12 +215,15 @@ def _reason(connection: Any, reason: str | None) -> Facts:
         return {}
     words = _one(
         connection,
-        sql.SQL("select description, what_to_do from {} where reason_code = %s").format(
+        sql.SQL("select * from {} where reason_code = %s").format(
             _built("seeds", "record_reasons")
         ),
         (reason,),
     )
-    return {"reason": reason, **_pick(words, meaning="description", what_to_do="what_to_do")}
+    return {
+        "reason": reason,
+        **_pick(words, field="field_name", meaning="description", what_to_do="what_to_do"),
+    }
 
 
 def _original(number: int | None) -> Facts:
@@ -229,7 +233,26 @@ def _original(number: int | None) -> Facts:
     return {"first received as": f"{number} (file {file_id}, line {line_no})"}
 
 
+def _with_plain_numbers(leg: Facts) -> Facts:
+    """Telephone numbers as text: nobody writes them with thousands apart."""
+    numbers = ("calling_number", "called_number", "rated_number")
+    return {
+        **leg,
+        **{name: str(leg[name]) for name in numbers if leg.get(name) is not None},
+    }
+
+
+def _span(start: Any, end: Any) -> str | None:
+    """A validity range in words; the ends of time do not count as ends."""
+    if start is None or end is None:
+        return None
+    first = "" if start.year == 1 else f"from {cell(start)}"
+    last = "" if end.year == 9999 else f"until {cell(end)}"
+    return " ".join(part for part in (first, last) if part) or "always"
+
+
 def _usage_sections(connection: Any, leg: Facts) -> list[Section]:
+    leg = _with_plain_numbers(leg)
     values = Section(
         f"Usage {leg['usage_id']} (leg {leg['leg_no']}): what the values mean",
         _pick(
@@ -327,7 +350,7 @@ def _price_section(connection: Any, title: str, side: str, leg: Facts) -> Sectio
         "deck": f"{rate.get('deck_code')} {rate.get('deck_name') or ''}".strip(),
         "row": f"{rate_id}: prefix {rate.get('prefix')} {rate.get('destination_name') or ''}",
         "row's jurisdiction": rate.get("jurisdiction"),
-        "valid": f"{rate.get('valid_from')} to {rate.get('valid_to')}",
+        "valid": _span(rate.get("valid_from"), rate.get("valid_to")),
         "known since": rate.get("recorded_from"),
         "rated number": leg["rated_number"],
         "matched prefix": leg.get(f"{side}_prefix"),
@@ -479,7 +502,7 @@ def _largest_usage(connection: Any, line: Facts) -> Section:
         connection,
         sql.SQL(
             """
-            select u.usage_id, u.started_at, u.rated_number, u.retail_prefix,
+            select u.usage_id::text, u.started_at, u.rated_number::text, u.retail_prefix,
                 u.retail_billed_seconds, u.retail_amount, u.rating_run_id
             from {} as u
             where u.account_id = %(account_id)s and u.period_month = %(period_month)s

@@ -31,6 +31,10 @@ storage:
 telemetry:
   enabled: false
 
+# No community dialog in front of an operator's first look.
+nux:
+  enabled: false
+
 concurrency:
   runs:
     max_concurrent_runs: 4

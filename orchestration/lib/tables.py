@@ -19,6 +19,9 @@ def cell(value: Any) -> str:
     if isinstance(value, Decimal):
         return format_amount(value)
     if isinstance(value, datetime):
+        # What holds for ever comes from the database as the first or last instant Python knows.
+        if value.year in (1, 9999):
+            return "always"
         return f"{value:%Y-%m-%d %H:%M:%S}"
     if isinstance(value, date):
         return value.isoformat()

@@ -61,7 +61,12 @@ def _records(folder: Path) -> list[list[str]]:
     contradicted = [list(records[position]) for position in far[20:]]
     for record in contradicted:
         record[13] = str(int(record[13] or 0) + 7) if record[13].isdigit() else "7"
-    for record in (*repeated, *contradicted, *contradicted[:3]):
+    # The same key on another day is another record: switches count anew after a reset.
+    reused = [list(records[position]) for position in rng.sample(far, 5)]
+    for record in reused:
+        for moment in (9, 10, 11):
+            record[moment] = record[moment].replace("2026-10-", "2026-09-")
+    for record in (*repeated, *contradicted, *contradicted[:3], *reused):
         records.insert(rng.randrange(len(records) // 2, len(records)), record)
     return records
 

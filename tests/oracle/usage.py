@@ -145,7 +145,8 @@ class UsageRater:
         billable, disposition, duration_error = _billable(raw, source)
 
         here = (file.file_id, record.line_no)
-        contents = self._seen.setdefault(raw.identity, {})
+        day = start.at.astimezone(dt.UTC).date() if start.at else None
+        contents = self._seen.setdefault((*raw.identity, day), {})
         original = contents.get(raw.content)
         conflict = original is None and bool(contents)
         contents.setdefault(raw.content, here)

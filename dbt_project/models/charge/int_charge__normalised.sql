@@ -28,10 +28,12 @@ parsed as (
             when charges.quantity_raw is null then 1
             else {{ amount_value('charges.quantity_raw', 'work_files.decimal_mark') }}
         end as quantity,
-        ({{ local_timestamp('charges.period_from_raw', 'work_files.date_order') }})::date
-            as period_from,
-        ({{ local_timestamp('charges.period_to_raw', 'work_files.date_order') }})::date
-            as period_to,
+        (
+            {{ local_timestamp(iso_timestamp('charges.period_from_raw', 'work_files.date_order')) }}
+        )::date as period_from,
+        (
+            {{ local_timestamp(iso_timestamp('charges.period_to_raw', 'work_files.date_order')) }}
+        )::date as period_to,
         {{ clean_number('charges.service_key') }} as service_clean
     from charges
     inner join work_files on charges.file_id = work_files.file_id

@@ -1,4 +1,5 @@
--- Grain: as int_usage__numbered, with country codes added by the number plan of the source.
+-- Grain: as int_usage__numbered, with the start as an instant and country codes added by
+-- the number plan of the source.
 {{ config(post_hook="{{ evaluate_once() }}") }}
 
 with numbered as (
@@ -15,7 +16,10 @@ select
     numbered.start_raw,
     numbered.local_start,
     numbered.start_offset,
-    numbered.started_at,
+    case
+        when numbered.start_offset is null then numbered.local_start at time zone numbered.time_zone
+        else (numbered.local_start - numbered.start_offset) at time zone 'UTC'
+    end as started_at,
     numbered.duration_raw,
     numbered.billable_raw,
     numbered.duration_seconds,

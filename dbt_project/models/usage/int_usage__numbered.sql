@@ -1,4 +1,4 @@
--- Grain: as int_usage__parsed, with the start as an instant; plain NANP numbers are done, other
+-- Grain: as int_usage__parsed, with the local start; plain NANP numbers are done, other
 -- number texts are freed of their wrapping.
 {{ config(post_hook="{{ evaluate_once() }}") }}
 
@@ -14,12 +14,8 @@ select
     parsed.received_at,
     parsed.time_zone,
     parsed.start_raw,
-    parsed.local_start,
+    {{ local_timestamp('parsed.start_iso') }} as local_start,
     parsed.start_offset,
-    case
-        when parsed.start_offset is null then parsed.local_start at time zone parsed.time_zone
-        else (parsed.local_start - parsed.start_offset) at time zone 'UTC'
-    end as started_at,
     parsed.duration_raw,
     parsed.billable_raw,
     coalesce(

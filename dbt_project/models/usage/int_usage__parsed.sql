@@ -35,7 +35,7 @@ select
             usage_lines.disposition_raw
         ), 0
     ) as content_hash,
-    {{ local_timestamp('usage_lines.start_raw', 'work_files.date_order') }} as local_start,
+    {{ iso_timestamp('usage_lines.start_raw', 'work_files.date_order') }} as start_iso,
     {{ written_offset('usage_lines.start_raw') }} as start_offset,
     {{ plain_digits('usage_lines.calling_raw') }} as calling_digits,
     {{ plain_digits('usage_lines.called_raw') }} as called_digits,

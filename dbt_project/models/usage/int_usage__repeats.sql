@@ -1,7 +1,8 @@
 -- Grain: one row per usage line of the current run that repeats an earlier record, in this run or
--- in the history of the same days. Identity is source + record key. The original
--- is the earliest record of equal content, else (a key conflict) the earliest of that identity.
--- Lines without a readable start cannot be identified and are left out.
+-- in the history of the same days. Identity is source + record key + UTC day of the start: switches
+-- count from the beginning again after a reset. The original is the earliest record of equal
+-- content, else (a key conflict) the earliest of that identity. Lines without a readable start
+-- cannot be identified and are left out.
 -- Only history of the days in this run is read (partitions and BRIN on started_at), so the cost
 -- follows the run, not the warehouse; there is no time window after which a repeat would pass.
 {{ config(materialized='work_table') }}
@@ -15,6 +16,7 @@ history as (
         rated.source_id,
         rated.record_key_hash,
         rated.content_hash,
+        (rated.started_at at time zone 'UTC')::date as started_on,
         rated.file_id,
         rated.line_no
     from {{ fact_history('rating', 'rated_usage') }} as rated
@@ -35,6 +37,7 @@ batch as (
         usage_lines.source_id,
         usage_lines.record_key_hash,
         usage_lines.content_hash,
+        (usage_lines.started_at at time zone 'UTC')::date as started_on,
         usage_lines.file_id,
         usage_lines.line_no
     from usage_lines
@@ -44,9 +47,10 @@ batch as (
 repeated_in_batch as (
     select
         batch.source_id,
-        batch.record_key_hash
+        batch.record_key_hash,
+        batch.started_on
     from batch
-    group by batch.source_id, batch.record_key_hash
+    group by batch.source_id, batch.record_key_hash, batch.started_on
     having count(*) > 1
 ),
 
@@ -55,6 +59,7 @@ earlier as (
         history.source_id,
         history.record_key_hash,
         history.content_hash,
+        history.started_on,
         history.file_id,
         history.line_no
     from history
@@ -63,6 +68,7 @@ earlier as (
         batch.source_id,
         batch.record_key_hash,
         batch.content_hash,
+        batch.started_on,
         batch.file_id,
         batch.line_no
     from batch
@@ -70,23 +76,32 @@ earlier as (
         on
             batch.source_id = repeated_in_batch.source_id
             and batch.record_key_hash = repeated_in_batch.record_key_hash
+            and batch.started_on = repeated_in_batch.started_on
 ),
 
 originals as (
-    select distinct on (earlier.source_id, earlier.record_key_hash)
+    select distinct on (earlier.source_id, earlier.record_key_hash, earlier.started_on)
         earlier.source_id,
         earlier.record_key_hash,
+        earlier.started_on,
         earlier.file_id,
         earlier.line_no
     from earlier
     order by
-        earlier.source_id, earlier.record_key_hash, earlier.file_id, earlier.line_no
+        earlier.source_id,
+        earlier.record_key_hash,
+        earlier.started_on,
+        earlier.file_id,
+        earlier.line_no
 ),
 
 equal_originals as (
-    select distinct on (earlier.source_id, earlier.record_key_hash, earlier.content_hash)
+    select distinct on (
+        earlier.source_id, earlier.record_key_hash, earlier.started_on, earlier.content_hash
+    )
         earlier.source_id,
         earlier.record_key_hash,
+        earlier.started_on,
         earlier.content_hash,
         earlier.file_id,
         earlier.line_no
@@ -94,6 +109,7 @@ equal_originals as (
     order by
         earlier.source_id,
         earlier.record_key_hash,
+        earlier.started_on,
         earlier.content_hash,
         earlier.file_id,
         earlier.line_no
@@ -112,10 +128,12 @@ later as (
         on
             batch.source_id = originals.source_id
             and batch.record_key_hash = originals.record_key_hash
+            and batch.started_on = originals.started_on
     left join equal_originals
         on
             batch.source_id = equal_originals.source_id
             and batch.record_key_hash = equal_originals.record_key_hash
+            and batch.started_on = equal_originals.started_on
             and batch.content_hash = equal_originals.content_hash
             and (equal_originals.file_id, equal_originals.line_no)
             < (batch.file_id, batch.line_no)

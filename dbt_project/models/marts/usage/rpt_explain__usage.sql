@@ -40,11 +40,13 @@ rates as (
 reasons as (
     select
         record_reasons.reason_code,
+        record_reasons.field_name,
         record_reasons.description
     from {{ ref('record_reasons') }} as record_reasons
     union all
     select
         not_billable_rules.rule_code as reason_code,
+        null as field_name,
         not_billable_rules.description
     from {{ ref('not_billable_rules') }} as not_billable_rules
 ),
@@ -74,6 +76,7 @@ select
     jsonb_strip_nulls(raw_lines.landed_values)::jsonb as landed_values,
     rated.state::text as state,
     rated.reason::text as reason,
+    reasons.field_name::text as reason_field,
     reasons.description::text as reason_in_words,
     accounts.account_code::text as account_code,
     accounts.customer_name::text as customer_name,

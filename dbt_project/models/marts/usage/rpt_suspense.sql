@@ -78,6 +78,7 @@ select
     suspended.kind::text as kind,
     suspended.reason::text as reason,
     suspended.source_code::text as source_code,
+    reasons.field_name::text as field_name,
     suspended.record_count::bigint as record_count,
     suspended.file_count::bigint as file_count,
     suspended.at_risk_amount::numeric(28, 14) as at_risk_amount,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import sys
 
@@ -32,9 +31,6 @@ app = typer.Typer(
 
 def _register_commands() -> None:
     for name in COMMAND_MODULES:
-        # Modules that are being written at this moment.
-        if importlib.util.find_spec(f"orchestration.cli.{name}") is None:
-            continue
         importlib.import_module(f"orchestration.cli.{name}").register(app)
 
 

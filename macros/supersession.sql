@@ -85,3 +85,28 @@ where
             and supersessions.superseded_run_id = rated.rating_run_id
     )
 {%- endmacro %}
+
+{#- What the current run adds to additive totals: its own rows with sign 1, the rows it replaced again
+    with sign -1. The ref of the supersession stands outside the condition, or dbt would not know of
+    it when it parses. -#}
+{% macro signed_rows(fact, supersession, key) -%}
+{%- set replaced = ref(supersession) -%}
+select
+    rated.*,
+    1 as sign
+from {{ ref(fact) }} as rated
+where rated.rating_run_id = {{ run_id() }}
+{%- if current_run()['kind'] != 'initial' %}
+union all
+select
+    older.*,
+    -1 as sign
+from {{ ref(fact) }} as older
+inner join {{ replaced }} as supersession
+    on
+        older.account_id = supersession.account_id
+        and older.{{ key }} = supersession.{{ key }}
+        and older.rating_run_id = supersession.superseded_run_id
+where supersession.rating_run_id = {{ run_id() }}
+{%- endif %}
+{%- endmacro %}

@@ -12,27 +12,8 @@
     ]
 ) }}
 
--- depends_on: {{ ref('charge_supersession') }}
-
 with signed as (
-    select
-        rated.*,
-        1 as sign
-    from {{ ref('rated_charge') }} as rated
-    where rated.rating_run_id = {{ run_id() }}
-    {%- if current_run()['kind'] != 'initial' %}
-    union all
-    select
-        older.*,
-        -1 as sign
-    from {{ ref('rated_charge') }} as older
-    inner join {{ ref('charge_supersession') }} as supersession
-        on
-            older.account_id = supersession.account_id
-            and older.charge_id = supersession.charge_id
-            and older.rating_run_id = supersession.superseded_run_id
-    where supersession.rating_run_id = {{ run_id() }}
-    {%- endif %}
+    {{ signed_rows('rated_charge', 'charge_supersession', 'charge_id') }}
 )
 
 select

@@ -14,27 +14,8 @@
     ]
 ) }}
 
--- depends_on: {{ ref('usage_supersession') }}
-
 with signed as (
-    select
-        rated.*,
-        1 as sign
-    from {{ ref('rated_usage') }} as rated
-    where rated.rating_run_id = {{ run_id() }}
-    {%- if current_run()['kind'] != 'initial' %}
-    union all
-    select
-        older.*,
-        -1 as sign
-    from {{ ref('rated_usage') }} as older
-    inner join {{ ref('usage_supersession') }} as supersession
-        on
-            older.account_id = supersession.account_id
-            and older.usage_id = supersession.usage_id
-            and older.rating_run_id = supersession.superseded_run_id
-    where supersession.rating_run_id = {{ run_id() }}
-    {%- endif %}
+    {{ signed_rows('rated_usage', 'usage_supersession', 'usage_id') }}
 )
 
 select

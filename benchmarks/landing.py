@@ -24,11 +24,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg2
 
-from loaders.database import database_url, migrate
+from benchmarks.scratch import ScratchDatabase
+from loaders.database import database_url
 from loaders.files import load_paths
 from loaders.layouts import LAYOUTS
 
@@ -57,17 +57,6 @@ def write_asterisk(path: Path, rows: int, seed: int, dirty_percent: float) -> No
                 f'"{"ANSWERED" if talk else "NO ANSWER"}","DOCUMENTATION",'
                 f'"{1790000000 + number}.{seed}",""\n'
             )
-
-
-def _in_database(url: str, name: str) -> str:
-    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
-
-
-def _administer(url: str, statement: str) -> None:
-    connection = psycopg2.connect(url)
-    connection.autocommit = True
-    connection.cursor().execute(statement)
-    connection.close()
 
 
 @dataclass(frozen=True)
@@ -147,14 +136,8 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--dirty", type=float, default=0.0, help="per cent of dirty lines")
     arguments = parser.parse_args()
-    url = database_url()
-    name = "ratehouse_bench_landing"
-    _administer(url, f"drop database if exists {name} with (force)")
-    _administer(url, f"create database {name}")
-    own = _in_database(url, name)
-    try:
-        migrate(own)
-        connection = psycopg2.connect(own)
+    with ScratchDatabase(database_url(), "ratehouse_bench_landing") as scratch:
+        connection = psycopg2.connect(scratch.url)
         bare: list[Measured] = []
         landed: list[Measured] = []
         with tempfile.TemporaryDirectory() as folder:
@@ -192,8 +175,6 @@ def main() -> None:
             f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
         )
         connection.close()
-    finally:
-        _administer(url, f"drop database if exists {name} with (force)")
 
 
 def _peak_megabytes() -> float:

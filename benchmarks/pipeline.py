@@ -18,17 +18,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-import psycopg2
-
+from benchmarks.scratch import ScratchDatabase
 from loaders import runs, settings
-from loaders.database import connect, migrate
+from loaders.database import connect
 from loaders.demo.bulk import write_bulk
 from loaders.demo.generate import DemoOptions, generate
 from loaders.files import load_paths
@@ -56,34 +52,6 @@ class Round:
     @property
     def total(self) -> float:
         return sum(self.seconds.values())
-
-
-class ScratchDatabase(AbstractContextManager["ScratchDatabase"]):
-    """A migrated database on the server of `url`, dropped at the end."""
-
-    def __init__(self, url: str, name: str) -> None:
-        self._server, self._name = url, name
-        self.url = urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
-
-    def __enter__(self) -> ScratchDatabase:
-        self._administer(f"drop database if exists {self._name} with (force)")
-        self._administer(f"create database {self._name}")
-        migrate(self.url)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._administer(f"drop database if exists {self._name} with (force)")
-
-    def _administer(self, statement: str) -> None:
-        connection = psycopg2.connect(self._server)
-        connection.autocommit = True
-        connection.cursor().execute(statement)
-        connection.close()
 
 
 def timed(action: Callable[[], Any]) -> float:

@@ -35,8 +35,7 @@ owned as (
             when accounts.plan_code is not null then 'account'
         end as own_plan_source,
         coalesce(accounts.time_zone, 'UTC') as account_zone,
-        coalesce(accounts.anchor_day, 1) as anchor_day,
-        accounts.currency_code as account_currency
+        coalesce(accounts.anchor_day, 1) as anchor_day
     from legs
     left join services
         on

@@ -4,9 +4,19 @@
     {{ return('' if target.name == 'prod' else target.schema) }}
 {%- endmacro %}
 
+{% macro is_dry() -%}
+    {#- The target `dry`: models are only compiled, and run by loaders/runs/dry.py inside a
+        transaction that is rolled back. What differs from run to run stands in their SQL as a mark
+        that is replaced there. -#}
+    {{ return(target.name == 'dry') }}
+{%- endmacro %}
+
 {% macro current_run() -%}
     {#- The running rating run of this build schema: {id, kind, cutoff}. A dbt process left over
         from an abandoned attempt carries an old token and stops here. -#}
+    {%- if is_dry() -%}
+        {{ return({'id': -1, 'kind': 'dry', 'cutoff': 'DRY RUN CUTOFF'}) }}
+    {%- endif -%}
     {%- if not execute -%}
         {{ return({'id': -1, 'kind': 'initial', 'cutoff': 'infinity'}) }}
     {%- endif -%}
@@ -73,6 +83,7 @@
 {%- endmacro %}
 
 {% macro work_files(run) -%}
+    {%- if is_dry() -%}{{ return(['DRY RUN FILES']) }}{%- endif -%}
     {%- set rows = run_query(
         'select file_id from control.rating_run_file where rating_run_id = ' ~ run['id']
         ~ ' order by file_id'
@@ -86,7 +97,23 @@
     {%- set run = current_run() -%}
     {%- set files = work_files(run) -%}
     {{ alias }}.file_id = any('{ {{- files | join(',') -}} }'::bigint [])
-    {%- if run['kind'] != 'initial' %}
+    {%- if run['kind'] == 'dry' %}
+    and (
+        not exists (
+            select 1
+            from control.rating_run_record as any_record
+            where any_record.rating_run_id = {{ run['id'] }}
+        )
+        or exists (
+            select 1
+            from control.rating_run_record as work_record
+            where
+                work_record.rating_run_id = {{ run['id'] }}
+                and work_record.file_id = {{ alias }}.file_id
+                and work_record.line_no = {{ alias }}.line_no
+        )
+    )
+    {%- elif run['kind'] != 'initial' %}
     and exists (
         select 1
         from control.rating_run_record as work_record

@@ -1,6 +1,9 @@
 {#- A fact read by the models that feed it: a ref would be a cycle. Before the first run the fact
     does not exist yet; then an empty relation of the same columns stands in. -#}
 {% macro fact_history(schema_name, fact) -%}
+    {%- if is_dry() -%}
+        {{ return('"' ~ target.schema ~ '_history"."' ~ fact ~ '"') }}
+    {%- endif -%}
     {%- set relation = api.Relation.create(
         database=target.database,
         schema=generate_schema_name(schema_name, none) | trim,
@@ -43,6 +46,9 @@
     {#- The UTC days on which the current run has usage, as literal half-open ranges of column:
         literals prune partitions at planning. Adjacent days are joined. -#}
     {%- set relation = ref('int_usage__normalised') -%}
+    {%- if is_dry() -%}
+        {{ return("'DRY RUN DAYS " ~ column ~ "' = ''") }}
+    {%- endif -%}
     {%- set ranges = run_query(
         "select min(day)::text, (max(day) + 1)::text from ("
         ~ "  select day, day - (row_number() over (order by day))::integer as island from ("

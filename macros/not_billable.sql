@@ -29,6 +29,15 @@
 
 {% macro _rules_in_seed(only_enabled) -%}
     {%- set seed = ref('not_billable_rules') -%}
+    {%- if is_dry() -%}
+        {#- [[rule, is enabled], ...] in order of priority; nothing is asked of the database. -#}
+        {%- set rules = [] -%}
+        {%- for rule in fromjson(env_var('RATEHOUSE_DRY_RULES', '[]'))
+            if rule[1] or not only_enabled -%}
+            {%- do rules.append(rule[0]) -%}
+        {%- endfor -%}
+        {{ return(rules) }}
+    {%- endif -%}
     {%- if not execute or flags.WHICH not in ('build', 'run', 'test', 'compile', 'show') -%}
         {{ return([]) }}
     {%- endif -%}

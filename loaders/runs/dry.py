@@ -1,0 +1,219 @@
+"""A rating run that leaves no trace: the same SQL, in a transaction that is rolled back.
+
+What a file would become, what a held file would cost, what a reprocess would clear: all are
+answered by rating for real and undoing it. The models are those of dbt, compiled for its target
+`dry`; whatever differs from run to run stands in their SQL as a mark that is replaced here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+
+from loaders.files.session import transaction
+
+DRY_RUN_ID = -1
+# The schemas a dry run makes for itself: this and the layer's name.
+PREFIX = "dry"
+CUTOFF_MARK = "DRY RUN CUTOFF"
+FILES_MARK = "DRY RUN FILES"
+_DAYS_MARK = re.compile(r"'DRY RUN DAYS ([a-z_.]+)' = ''")
+
+_LOCK_DRY_RUN = 0x52480007
+
+_FACTS = ("rated_usage", "rated_charge")
+# Before the first run the facts do not exist; their history is then empty.
+_EMPTY_HISTORY = """
+    select
+        null::bigint as account_id, null::integer as source_id, null::bigint as record_key_hash,
+        null::bigint as content_hash, null::bigint as file_id, null::bigint as line_no,
+        null::smallint as leg_no, null::text as state, null::timestamptz as started_at,
+        null::bigint as rating_run_id
+    where false
+"""
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A dbt seed: column names, their types, and the rows as text."""
+
+    name: str
+    schema: str
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: tuple[tuple[str | None, ...], ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A dbt model as compiled for the target `dry`."""
+
+    name: str
+    schema: str
+    is_view: bool
+    # Its expressions are worked out once for each row, though later steps use them often.
+    is_barrier: bool
+    sql: str
+    indexes: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class DryModels:
+    """What a dry run builds, in an order in which nothing reads what is not there yet."""
+
+    seeds: tuple[Seed, ...]
+    models: tuple[Model, ...]
+
+
+@dataclass
+class DryRun:
+    """The open transaction of a dry run. Ask with ``cursor`` after ``rate``."""
+
+    cursor: Cursor
+    models: DryModels
+    file_ids: list[int] = field(default_factory=list)
+
+    def rate(
+        self, *, records: Sequence[tuple[int, int]] = (), until: str | None = None
+    ) -> None:
+        """Rate the lines of ``file_ids`` (or only ``records`` of them, as file and line).
+
+        ``until`` names the last model to build; what comes after it is left out.
+        """
+        cutoff = self._open(records)
+        self._make_schemas()
+        self._make_history()
+        for seed in self.models.seeds:
+            self._make_seed(seed)
+        for model in self.models.models:
+            self._make(model, cutoff)
+            if model.name == until:
+                break
+
+    def _open(self, records: Sequence[tuple[int, int]]) -> datetime:
+        cursor = self.cursor
+        cursor.execute("select clock_timestamp()")
+        cutoff: datetime = cursor.fetchone()[0]
+        cursor.execute(
+            "insert into control.rating_run (rating_run_id, run_kind, build_schema, status, "
+            "requested_by, reference_cutoff) overriding system value "
+            "values (%s, 'shadow', %s, 'running', session_user, %s)",
+            (DRY_RUN_ID, PREFIX, cutoff),
+        )
+        cursor.execute(
+            "insert into control.rating_run_file "
+            "(rating_run_id, file_id, build_schema, is_initial) "
+            "select %s, unnest(%s::bigint[]), %s, true",
+            (DRY_RUN_ID, self.file_ids, PREFIX),
+        )
+        if records:
+            cursor.execute(
+                "insert into control.rating_run_record (rating_run_id, file_id, line_no) "
+                "select distinct %s::bigint, r.file_id, r.line_no "
+                "from unnest(%s::bigint[], %s::bigint[]) as r (file_id, line_no)",
+                (DRY_RUN_ID, [file for file, _ in records], [line for _, line in records]),
+            )
+        return cutoff
+
+    def _make_schemas(self) -> None:
+        schemas = {seed.schema for seed in self.models.seeds}
+        schemas |= {model.schema for model in self.models.models}
+        for schema in sorted(schemas | {f"{PREFIX}_history"}):
+            self.cursor.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
+
+    def _make_history(self) -> None:
+        for fact in _FACTS:
+            self.cursor.execute("select to_regclass(%s) is not null", (f"rating.{fact}",))
+            present = self.cursor.fetchone()[0]
+            source = f"select * from rating.{fact}" if present else _EMPTY_HISTORY
+            self.cursor.execute(f"create view {PREFIX}_history.{fact} as {source}")
+
+    def _make_seed(self, seed: Seed) -> None:
+        table = sql.Identifier(seed.schema, seed.name)
+        columns = [
+            sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind))
+            for name, kind in zip(seed.columns, seed.types, strict=True)
+        ]
+        self.cursor.execute(
+            sql.SQL("create table {} ({})").format(table, sql.SQL(", ").join(columns))
+        )
+        if seed.rows:
+            row = sql.SQL("({})").format(
+                sql.SQL(", ").join(
+                    sql.SQL("{}::" + kind).format(sql.Placeholder()) for kind in seed.types
+                )
+            )
+            self.cursor.execute(
+                sql.SQL("insert into {} values {}").format(
+                    table, sql.SQL(", ").join([row] * len(seed.rows))
+                ),
+                [value for values in seed.rows for value in values],
+            )
+        self.cursor.execute(sql.SQL("analyze {}").format(table))
+
+    def _make(self, model: Model, cutoff: datetime) -> None:
+        relation = sql.Identifier(model.schema, model.name).as_string(self.cursor)
+        text = model.sql.replace(CUTOFF_MARK, cutoff.isoformat()).replace(
+            FILES_MARK, ",".join(map(str, self.file_ids))
+        )
+        if _DAYS_MARK.search(text):
+            text = _DAYS_MARK.sub(lambda mark: self._days(mark[1]), text)
+        # psycopg2 leaves a statement without values alone, percent signs and all.
+        if model.is_view:
+            barrier = " with (security_barrier = true)" if model.is_barrier else ""
+            self.cursor.execute(f"create view {relation}{barrier} as {text}")
+            return
+        self.cursor.execute(f"create table {relation} as {text}")
+        for index in model.indexes:
+            unique = "unique " if index.get("unique") else ""
+            using = index.get("type") or "btree"
+            columns = ", ".join(f'"{column}"' for column in index["columns"])
+            self.cursor.execute(f"create {unique}index on {relation} using {using} ({columns})")
+        self.cursor.execute(f"analyze {relation}")
+
+    def _days(self, column: str) -> str:
+        """The UTC days of this run's usage as literal ranges: literals prune partitions."""
+        self.cursor.execute(
+            f"select day::text, (day + 1)::text from ("
+            f"select distinct (started_at at time zone 'UTC')::date as day "
+            f"from {PREFIX}_usage.int_usage__normalised where started_at is not null) as days "
+            f"order by 1"
+        )
+        ranges = [
+            f"({column} >= '{day} 00:00:00+00' and {column} < '{following} 00:00:00+00')"
+            for day, following in self.cursor.fetchall()
+        ]
+        return "(" + " or ".join(ranges) + ")" if ranges else "false"
+
+
+@contextmanager
+def dry_run(connection: Connection, models: DryModels) -> Iterator[DryRun]:
+    """A transaction in which to land and rate; it is rolled back whatever happens.
+
+    One at a time: they all build in the same schemas, which nobody else ever sees.
+    """
+    with _rolled_back(connection) as cursor:
+        cursor.execute("select pg_advisory_xact_lock(%s)", (_LOCK_DRY_RUN,))
+        yield DryRun(cursor, models)
+
+
+class _RollBack(Exception):
+    """Leaves a transaction without committing it."""
+
+
+@contextmanager
+def _rolled_back(connection: Connection) -> Iterator[Cursor]:
+    try:
+        with transaction(connection) as cursor:
+            yield cursor
+            raise _RollBack
+    except _RollBack:
+        return

@@ -1,0 +1,173 @@
+"""The models of a dry run: compiled by dbt once for each state of the project, then kept."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from loaders import settings
+from loaders.errors import RatehouseError
+from loaders.runs.dry import PREFIX, DryModels, Model, Seed
+from orchestration.lib import dbt_environment, manifest, paths
+
+# What a dry run is asked for; everything they read is built too.
+RESULTS = ("rated_usage", "rated_charge", "int_usage__canonical", "int_charge__canonical")
+_KEPT = 3
+
+
+def dry_models(url: str) -> DryModels:
+    """The compiled models for the project as it stands on disk."""
+    project = paths.dbt_project_folder()
+    folder = settings.home() / "dry"
+    path = folder / f"{_fingerprint(project)}.json"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        models = _compile(project, url)
+        fresh = path.with_suffix(f".{os.getpid()}")
+        fresh.write_text(json.dumps(asdict(models)))
+        fresh.replace(path)
+        _forget_old(folder)
+        return models
+    stored = json.loads(path.read_text())
+    return DryModels(
+        tuple(
+            Seed(
+                seed["name"],
+                seed["schema"],
+                tuple(seed["columns"]),
+                tuple(seed["types"]),
+                tuple(tuple(row) for row in seed["rows"]),
+            )
+            for seed in stored["seeds"]
+        ),
+        tuple(
+            Model(**{**model, "indexes": tuple(model["indexes"])}) for model in stored["models"]
+        ),
+    )
+
+
+def _fingerprint(project: Path) -> str:
+    digest = hashlib.sha256(manifest.fingerprint(project, {}).encode())
+    # The columns of the landing tables follow from the profiles.
+    profiles = settings.project_root() / "loaders" / "layouts" / "profiles"
+    for path in sorted(profiles.glob("*.toml")):
+        digest.update(path.read_bytes())
+    digest.update(Path(__file__).read_bytes())
+    return digest.hexdigest()[:24]
+
+
+def _forget_old(folder: Path) -> None:
+    for path in sorted(folder.glob("*.json"), key=lambda p: p.stat().st_mtime)[:-_KEPT]:
+        path.unlink(missing_ok=True)
+
+
+def _compile(project: Path, url: str) -> DryModels:
+    rules = [
+        [row["rule_code"], row["is_enabled"].lower() == "true"]
+        for row in sorted(
+            _read_seed(project / "seeds" / "not_billable_rules.csv"),
+            key=lambda row: int(row["priority"]),
+        )
+    ]
+    target = Path(tempfile.mkdtemp(prefix="ratehouse_dry_"))
+    try:
+        environment = dbt_environment.process_environment(
+            url, {"RATEHOUSE_DRY_RULES": json.dumps(rules), "DBT_TARGET_PATH": str(target)}
+        )
+        done = subprocess.run(
+            [
+                dbt_environment.dbt_executable(),
+                "--no-use-colors", "--log-path", str(target),
+                "compile", "--quiet", "--target", PREFIX,
+                "--project-dir", str(project), "--profiles-dir", str(project),
+                "--select", *[f"+{name},resource_type:model" for name in RESULTS],
+            ],
+            cwd=project,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise RatehouseError(
+                "the dbt models cannot be compiled for a dry run:\n"
+                + (done.stdout + done.stderr).strip()[-3000:]
+            )
+        compiled = json.loads((target / "manifest.json").read_text())
+    finally:
+        shutil.rmtree(target, ignore_errors=True)
+    database = settings.connection_parameters(url)["dbname"]
+    nodes = _needed(compiled["nodes"])
+    return DryModels(
+        tuple(_seed(project, node) for node in nodes if node["resource_type"] == "seed"),
+        tuple(_model(node, database) for node in nodes if node["resource_type"] == "model"),
+    )
+
+
+def _needed(nodes: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The results and all they depend on, each after what it reads."""
+    by_name = {node["name"]: key for key, node in nodes.items() if node["resource_type"] == "model"}
+    ordered: dict[str, Mapping[str, Any]] = {}
+
+    def visit(key: str) -> None:
+        if key in ordered or key not in nodes:
+            return
+        for parent in nodes[key].get("depends_on", {}).get("nodes", []):
+            visit(parent)
+        ordered[key] = nodes[key]
+
+    for name in RESULTS:
+        visit(by_name[name])
+    return list(ordered.values())
+
+
+def _model(node: Mapping[str, Any], database: str) -> Model:
+    config = node["config"]
+    is_fact = config["materialized"] == "run_fact"
+    return Model(
+        name=node["alias"],
+        schema=node["schema"],
+        is_view=config["materialized"] == "view",
+        is_barrier=any("evaluate_once" in hook["sql"] for hook in config["post-hook"]),
+        sql=node["compiled_code"].replace(f'"{database}".', ""),
+        indexes=() if is_fact else tuple(config.get("indexes") or ()),
+    )
+
+
+def _seed(project: Path, node: Mapping[str, Any]) -> Seed:
+    rows = _read_seed(project / node["original_file_path"])
+    columns = tuple(rows[0]) if rows else ()
+    declared = node["config"].get("column_types") or {}
+    return Seed(
+        name=node["alias"],
+        schema=node["schema"],
+        columns=columns,
+        types=tuple(
+            declared.get(column) or _type_of(row[column] for row in rows) for column in columns
+        ),
+        rows=tuple(tuple(row[column] or None for column in columns) for row in rows),
+    )
+
+
+def _read_seed(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def _type_of(values: Iterable[str]) -> str:
+    """As dbt takes them: whole numbers, truth values, else text."""
+    given = [value for value in values if value]
+    if given and all(value.lstrip("-").isdigit() for value in given):
+        return "integer"
+    if given and all(value.lower() in ("true", "false") for value in given):
+        return "boolean"
+    return "text"

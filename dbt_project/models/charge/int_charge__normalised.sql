@@ -1,8 +1,25 @@
 -- Grain: one row per landed charge line of the current run, narrow and typed.
 {{ config(materialized='work_table') }}
 
-with charges as (
-    select * from {{ ref('stg_carrier__charge') }}
+-- Two equal lines of a file without record ids are two charges, while the same line in the next
+-- file is a repeat: their key counts them. Counted over whole files, of which a reprocess takes a
+-- part.
+with landed_charges as (
+    {{ staged_lines('charge') }}
+),
+
+charges as (
+    select
+        landed_charges.*,
+        coalesce(landed_charges.period_from_raw, landed_charges.event_date_raw) as first_day_raw,
+        case
+            when landed_charges.record_id is null
+                then row_number() over (
+                    partition by landed_charges.file_id, landed_charges.content_hash
+                    order by landed_charges.line_no
+                )
+        end as occurrence
+    from landed_charges
 ),
 
 work_files as (
@@ -29,7 +46,7 @@ parsed as (
             else {{ amount_value('charges.quantity_raw', 'work_files.decimal_mark') }}
         end as quantity,
         (
-            {{ local_timestamp(iso_timestamp('charges.period_from_raw', 'work_files.date_order')) }}
+            {{ local_timestamp(iso_timestamp('charges.first_day_raw', 'work_files.date_order')) }}
         )::date as period_from,
         (
             {{ local_timestamp(iso_timestamp('charges.period_to_raw', 'work_files.date_order')) }}
@@ -60,7 +77,10 @@ select
     parsed.quantity,
     parsed.net_amount,
     coalesce(parsed.currency_code, parsed.source_currency) as currency_code,
-    parsed.record_key_hash,
+    case
+        when parsed.occurrence is null then parsed.record_key_hash
+        else hash_record_extended(row(parsed.record_key_hash, parsed.occurrence), 0)
+    end as record_key_hash,
     parsed.content_hash,
     case
         when parsed.net_amount is null then 'invalid_amount'

@@ -40,8 +40,9 @@ select
         when numbered.called_plain is null
             then {{ e164_candidate('numbered.called_clean', 'numbered') }}
     end as called_candidate,
-    numbered.account_key_1,
-    numbered.account_key_2,
+    numbered.account_key,
+    numbered.service_key_1,
+    numbered.service_key_2,
     numbered.record_key_hash,
     numbered.content_hash
 from numbered

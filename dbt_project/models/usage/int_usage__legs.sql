@@ -106,12 +106,12 @@ matched as (
             and keyed.called_number < called_patterns.to_number
     left join keys_1
         on
-            keyed.account_key_1 = keys_1.account_key
+            keyed.service_key_1 = keys_1.account_key
             and keyed.started_at >= keys_1.valid_from
             and keyed.started_at < keys_1.valid_to
     left join keys_2
         on
-            keyed.account_key_2 = keys_2.account_key
+            keyed.account_key = keys_2.account_key
             and keyed.started_at >= keys_2.valid_from
             and keyed.started_at < keys_2.valid_to
 ),

@@ -35,8 +35,9 @@ select
         when valued.called_e164 is null and valued.called_clean ~ '^[0-9]{1,6}$'
             then valued.called_clean::bigint
     end as called_short_number,
-    nullif(valued.account_key_1, '') as account_key_1,
-    nullif(valued.account_key_2, '') as account_key_2,
+    nullif(valued.account_key, '') as account_key,
+    nullif(valued.service_key_1, '') as service_key_1,
+    nullif(valued.service_key_2, '') as service_key_2,
     valued.record_key_hash,
     valued.content_hash
 from valued

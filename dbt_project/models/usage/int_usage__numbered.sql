@@ -45,8 +45,9 @@ select
     parsed.national_prefix,
     parsed.national_length_min,
     parsed.national_length_max,
-    parsed.account_key_1,
-    parsed.account_key_2,
+    parsed.account_key,
+    parsed.service_key_1,
+    parsed.service_key_2,
     parsed.record_key_hash,
     parsed.content_hash
 from parsed

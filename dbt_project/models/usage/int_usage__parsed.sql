@@ -4,9 +4,7 @@
 {{ config(post_hook="{{ evaluate_once() }}") }}
 
 with usage_lines as (
-    select * from {{ ref('stg_asterisk__usage') }}
-    union all
-    select * from {{ ref('stg_mapped__usage') }}
+    {{ staged_lines('usage') }}
 ),
 
 work_files as (
@@ -23,8 +21,9 @@ select
     usage_lines.duration_raw,
     usage_lines.billable_raw,
     usage_lines.disposition_raw,
-    usage_lines.account_key_1,
-    usage_lines.account_key_2,
+    usage_lines.account_key,
+    usage_lines.service_key_1,
+    usage_lines.service_key_2,
     usage_lines.record_key_hash,
     hash_record_extended(
         row(

@@ -52,17 +52,7 @@ reasons as (
 ),
 
 raw_lines as (
-    select
-        asterisk_cdr.file_id,
-        asterisk_cdr.line_no,
-        to_jsonb(asterisk_cdr) - 'file_id' - 'line_no' as landed_values
-    from {{ source('landing', 'asterisk_cdr') }} as asterisk_cdr
-    union all
-    select
-        mapped_usage.file_id,
-        mapped_usage.line_no,
-        to_jsonb(mapped_usage) - 'file_id' - 'line_no' as landed_values
-    from {{ source('landing', 'mapped_usage') }} as mapped_usage
+    {{ landed_values(usage_layouts()) }}
 )
 
 select

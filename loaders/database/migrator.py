@@ -2,6 +2,7 @@
 
 The files are the contract of everything that is not rebuilt by dbt. Each runs in one transaction
 together with its row in migration.applied; a session lock lets one process migrate at a time.
+Behind them come the landing tables, which are made from the layout profiles.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, not a function
 
 from loaders.database.connection import open_connection
+from loaders.database.landing_tables import layouts_to_make, make_landing
 from loaders.errors import MigrationError
 from loaders.settings import describe_database
 
@@ -69,15 +71,21 @@ def read_migrations(folder: Path = MIGRATIONS_FOLDER) -> list[Migration]:
 
 
 def migrate(url: str, folder: Path = MIGRATIONS_FOLDER) -> list[str]:
-    """Apply what is missing, in order; return the names applied (empty: nothing to do)."""
+    """Apply what is missing, in order; return the names applied (empty: nothing to do).
+
+    Then make the landing tables the layout profiles ask for.
+    """
     migrations = read_migrations(folder)
     connection = open_connection(url, "ratehouse migrate")
     try:
         _check_server(connection, url)
-        if not _pending(migrations, _applied(connection)):
+        is_current = not _pending(migrations, _applied(connection))
+        if is_current and not layouts_to_make(connection):
             return []
         _take_lock(connection, url)
-        return _apply_pending(connection, url, migrations)
+        applied = _apply_pending(connection, url, migrations)
+        _make_landing(connection, url)
+        return applied
     finally:
         connection.close()  # a session lock ends with its session
 
@@ -103,6 +111,20 @@ def _apply_pending(connection: Connection, url: str, migrations: list[Migration]
         _apply(connection, url, migration)
         done.append(migration.name)
     return done
+
+
+def _make_landing(connection: Connection, url: str) -> None:
+    layouts = layouts_to_make(connection)
+    if not layouts:
+        return
+    try:
+        make_landing(connection, layouts)
+    except psycopg2.Error as error:
+        reason = error.diag.message_primary or str(error).strip()
+        raise MigrationError(
+            f"The landing tables of {', '.join(layout.code for layout in layouts)} could not be "
+            f"made on {describe_database(url)}, nothing of it was kept: {reason}."
+        ) from error
 
 
 def _apply(connection: Connection, url: str, migration: Migration) -> None:

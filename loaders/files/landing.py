@@ -18,7 +18,8 @@ from psycopg2.extensions import cursor as Cursor
 
 from loaders.errors import RatehouseError
 from loaders.files.discover import Found, find_files
-from loaders.files.records import LineStream, NotUtf8, Spool, decide_encoding, describe_columns
+from loaders.files.readers import open_stream
+from loaders.files.records import decide_encoding, describe_columns
 from loaders.files.results import FileResult
 from loaders.files.session import copy_from, transaction
 from loaders.files.sources import UNASSIGNED, Source, Sources
@@ -32,11 +33,11 @@ from loaders.files.stored import (
     with_newlines,
     without_mark,
 )
+from loaders.files.streams import NotUtf8, RecordStream, Spool
 from loaders.layouts import Recognition, Shape, recognise
 
 # The first key of our advisory locks on files; the second is the file's size.
 _LOCK_LANDING = 0x52480001
-_HEAD_LINES = 300
 # One to find out the encoding, one to land, and some for a file that changes under our hands.
 _PASSES = 4
 _COPY_ENCODINGS = {"utf-8": "UTF8", "cp1252": "WIN1252", "latin-1": "LATIN1"}
@@ -95,7 +96,7 @@ class _Attempt:
     source: Source
     encoding: str = "utf-8"
     recognition: Recognition | None = None
-    stream: LineStream | None = None
+    stream: RecordStream | None = None
     mostly_utf8: bool = False
 
     @property
@@ -204,7 +205,7 @@ class _Loading:
             (attempt.source.source_code, self._path.name, str(self._path), "0" * 64),
         )
         file_id = cursor.fetchone()[0]
-        stream = attempt.stream = LineStream(
+        stream = attempt.stream = open_stream(
             blocks,
             shape,
             file_id=file_id,
@@ -283,7 +284,7 @@ class _Loading:
         if text.strip("\x1a\r\n\t \x00"):
             source = self._declared
             attempt.recognition = recognise(
-                lines[:_HEAD_LINES],
+                lines,
                 layout_code=source.layout_code if source else None,
                 column_map=source.column_map if source else None,
             )
@@ -292,7 +293,7 @@ class _Loading:
         return blocks
 
     def _copy(
-        self, cursor: Cursor, shape: Shape | None, stream: LineStream
+        self, cursor: Cursor, shape: Shape | None, stream: RecordStream
     ) -> tuple[int, int, int]:
         """Data while the file streams; then what was set aside. Returns rows as counted there."""
         data = 0
@@ -307,7 +308,7 @@ class _Loading:
                 shape.layout.code,
                 stream.copy_columns,
                 pieces,
-                delimiter=shape.delimiter,
+                delimiter=stream.copy_delimiter,
                 encoding=encoding,
             )
             for columns, spool in stream.side_rows.items():
@@ -324,7 +325,7 @@ class _Loading:
         )
         return data, non_data, quarantined
 
-    def _check_whole(self, source: Source, stream: LineStream) -> None:
+    def _check_whole(self, source: Source, stream: RecordStream) -> None:
         """Reasons to trust nothing of the file, known only at its end."""
         quarantined = stream.quarantine.count
         records = stream.data_count + quarantined
@@ -368,6 +369,8 @@ class _Loading:
                 )
                 if column
             }
+        if stream is not None and stream.stated_sequence is not None:
+            detection["sequence"] = stream.stated_sequence
         if attempt.mostly_utf8:
             detection["encoding"] = "damaged UTF-8"
         if hold is not None:
@@ -382,7 +385,7 @@ class _Loading:
             "byte_count = %s, compression = %s, encoding = %s, layout_code = %s, "
             "layout_variant = %s, delimiter = %s, columns = %s, detection = %s, status = %s, "
             "status_reason = %s, duplicate_of_file_id = %s, record_count = %s, data_count = %s, "
-            "non_data_count = %s, quarantined_count = %s, trailer_count = %s "
+            "non_data_count = %s, quarantined_count = %s, trailer_count = %s, trailer_total = %s "
             "where file_id = %s",
             (
                 attempt.source.source_code,
@@ -404,6 +407,7 @@ class _Loading:
                 non_data,
                 quarantined,
                 stream.stated_count if stream else None,
+                stream.stated_total if stream else None,
                 file_id,
             ),
         )

@@ -8,21 +8,25 @@ path: not a record, a record after an unambiguous repair, or quarantine.
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterable, Iterator
 from operator import add
 
 from loaders.files.stored import Hold
-from loaders.layouts.catalogue import Variant
+from loaders.files.streams import (
+    KEPT_OF_A_BAD_LINE,
+    MAXIMUM_LINE,
+    NotUtf8,
+    RecordStream,
+    Spool,
+    is_utf8,
+    storable,
+)
 from loaders.layouts.checks import is_day_or_datetime
-from loaders.layouts.dialect import QUOTE, Dialect, Fields, Problem
+from loaders.layouts.dialect import QUOTE, Dialect, Fields, Problem, dialect_of
+from loaders.layouts.layout import EXTRA_COLUMNS, Variant
 from loaders.layouts.recognise import Shape, normalise_name, score_variant
 
-MAXIMUM_LINE = 1024 * 1024
 MAXIMUM_LINES_OF_A_VALUE = 1000
-KEPT_OF_A_BAD_LINE = 64 * 1024
-_SPOOL_IN_MEMORY = 1024 * 1024
-_SPOOL_BLOCK = 256 * 1024
 
 # Line numbers are written as <thousands><four digits>: the four digits never change.
 _BLOCK_OF_LINES = 10_000
@@ -48,35 +52,8 @@ _STATED_COUNT = re.compile(
 )
 
 
-class NotUtf8(Exception):
-    """A file read as UTF-8 has bytes that are not: its encoding has to be decided anew."""
-
-
-class Spool:
-    """Rows for a second COPY, in memory while few, on disk when many."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._stream = tempfile.SpooledTemporaryFile(max_size=_SPOOL_IN_MEMORY)  # noqa: SIM115
-
-    def add(self, row: bytes) -> None:
-        self._stream.write(row)
-        self._stream.write(b"\n")
-        self.count += 1
-
-    def blocks(self) -> Iterator[bytes]:
-        """All rows, from the first."""
-        self._stream.seek(0)
-        while block := self._stream.read(_SPOOL_BLOCK):
-            yield block
-
-    def close(self) -> None:
-        self._stream.close()
-
-
-class LineStream:
-    """One pass over the content of one file. Iterate ``copy_input`` to its end, then read the
-    counts and the spools."""
+class LineStream(RecordStream):
+    """Lines split by a delimiter."""
 
     def __init__(
         self,
@@ -87,24 +64,18 @@ class LineStream:
         text_encoding: str = "utf-8",
         tolerate_undecodable: bool = False,
     ) -> None:
-        self._blocks = blocks
-        self._shape = shape
-        self._file_prefix = b"%d," % file_id
-        self.encoding = text_encoding
-        self._checks_utf8 = text_encoding == "utf-8"
-        self._tolerate_undecodable = tolerate_undecodable
-        self.line_no = 0
-        self.data_count = 0
-        self.stated_count: int | None = None
-        self.non_data = Spool()
-        self.quarantine = Spool()
-        # Records of another width that are plainly another variant of the same writer.
-        self.side_rows: dict[tuple[str, ...], Spool] = {}
-        delimiter = shape.delimiter if shape else ","
-        self._dialect = Dialect(delimiter.encode())
+        super().__init__(
+            blocks,
+            shape,
+            file_id=file_id,
+            text_encoding=text_encoding,
+            tolerate_undecodable=tolerate_undecodable,
+        )
+        self._delimiter = (shape.delimiter if shape else None) or ","
+        self._dialect = dialect_of(self._delimiter, shape.layout.quoting if shape else "csv")
         self._copy_prefix = b"%d" % file_id + self._dialect.delimiter
         self._last_digits = [digits + self._dialect.delimiter for digits in _LAST_DIGITS]
-        self._blank_bytes = b'" \t\r\x1a' + delimiter.encode()
+        self._blank_bytes = b'" \t\r\x1a' + self._dialect.delimiter
         self._header: list[str] | None = None
         if shape is not None and shape.header_line is not None:
             self._header = [normalise_name(name) for name in shape.columns]
@@ -117,12 +88,18 @@ class LineStream:
                 for index, target in enumerate(shape.targets)
                 if target in shape.layout.date_columns
             ]
+            or list(range(self._width))
             if shape
             else []
         )
-        self.copy_columns = tuple(dict.fromkeys(shape.targets)) if shape else ()
+        if shape is not None and shape.layout.grows:
+            self.copy_columns = tuple(dict.fromkeys((*shape.targets, EXTRA_COLUMNS)))
         self._plain, self._careful = self._patterns()
         self._comma = Dialect(b",")
+
+    @property
+    def copy_delimiter(self) -> str:
+        return self._delimiter
 
     # -- the fast path -------------------------------------------------------------------------
 
@@ -141,13 +118,18 @@ class LineStream:
                 opening += re.escape(first[:1].lower()) + re.escape(first[:1].upper())
         # The class of first characters spares most lines the words: a fifth of the time.
         head = rb'(?![" \t' + d + rb"]*+(?=[" + opening + rb"])(?:" + suspects + rb"))"
+        for rule in shape.layout.non_data:
+            head += rb"(?!" + rule.pattern.at_line_start + rb")"
 
         def pattern(forbidden: bytes) -> re.Pattern[bytes]:
             inside = rb'[^"' + forbidden + rb"]*+"
-            field = (
-                rb'(?:"' + inside + rb'(?:""' + inside + rb')*+"|[^"\n' + d + forbidden + rb"]*+)"
-            )
-            return re.compile(rb"(?:" + head + d.join([field] * self._width) + rb"\n)*+")
+            quoted = rb'"' + inside + rb'(?:""' + inside + rb')*+"|'
+            if shape.layout.quoting != "csv":
+                # Neither quotes nor escapes: to COPY such a line means what it means here.
+                forbidden, quoted = forbidden + rb"\\", b""
+            field = rb"(?:" + quoted + rb'[^"\n' + d + forbidden + rb"]*+)"
+            line = head + d.join([field] * self._width) + rb"\n"
+            return re.compile(rb"(?:" + line + rb")*+", re.MULTILINE)
 
         return pattern(b""), pattern(rb"\n\r\x00")
 
@@ -195,7 +177,7 @@ class LineStream:
             counts = set(map(len, chunk.translate(None, _NOT_QUOTE_OR_NEWLINE).split(b"\n")))
             if any(count & 1 for count in counts):
                 pattern = self._careful
-        if self._checks_utf8 and not chunk.isascii() and not _is_utf8(chunk):
+        if self._checks_utf8 and not chunk.isascii() and not is_utf8(chunk):
             if not self._tolerate_undecodable:
                 raise NotUtf8
             pattern = None
@@ -255,13 +237,7 @@ class LineStream:
         if len(line) > MAXIMUM_LINE:
             self._too_long(line[:KEPT_OF_A_BAD_LINE], len(line))
             return b"", after
-        if b"\x00" in line:
-            self._set_aside(line, "nul_byte", "the line holds a zero byte, which is no text")
-            return b"", after
-        if self._checks_utf8 and not _is_utf8(line):
-            self._set_aside(
-                line, "undecodable_bytes", "the line holds bytes that are not valid UTF-8"
-            )
+        if self._refuse_nul(line) or self._refuse_undecodable(line):
             return b"", after
         if (kind := self._kind_of_non_data(line)) is not None:
             self._not_data(line, kind)
@@ -308,7 +284,7 @@ class LineStream:
                     fitted = self._fit(fields)
                     if fitted is None or b"\x00" in joined:
                         break
-                    if self._checks_utf8 and not _is_utf8(joined):
+                    if self._checks_utf8 and not is_utf8(joined):
                         break
                     return fitted, end, lines
                 if not self._dialect.opens_multiline(joined):
@@ -323,6 +299,8 @@ class LineStream:
         if surplus == 0:
             return fields
         if surplus > 0:
+            if shape.layout.grows:
+                return fields
             if any(field and field.strip() for field in fields[self._width :]):
                 return None
             return fields[: self._width]
@@ -349,13 +327,17 @@ class LineStream:
 
     def _packed(self, fields: Fields, shape: Shape) -> Fields:
         """More columns than the table keeps apart: the last of them holds the rest, as CSV."""
-        by_target: dict[str, Fields] = {}
-        for target, value in zip(shape.targets, fields, strict=True):
-            by_target.setdefault(target, []).append(value)
-        return [
-            values[0] if len(values) == 1 else self._comma.write(values)
-            for values in by_target.values()
-        ]
+        by_target: dict[str, Fields] = {target: [] for target in self.copy_columns}
+        for target, value in zip(shape.targets, fields, strict=False):
+            by_target[target].append(value)
+        if len(fields) > len(shape.targets):
+            by_target[EXTRA_COLUMNS] += fields[len(shape.targets) :]
+        return [self._joined(values) for values in by_target.values()]
+
+    def _joined(self, values: Fields) -> bytes | None:
+        if len(values) < 2:
+            return values[0] if values else None
+        return self._comma.write(values)
 
     def _side_row(self, line: bytes) -> bool:
         """A line of another width that is plainly another variant of the same writer."""
@@ -365,26 +347,33 @@ class LineStream:
         fields = self._dialect.strict(line)
         if fields is None:
             return False
-        family = shape.variant.split("_")[:2]
-        values = ["" if field is None else self._decode(field) for field in fields]
-        variant: Variant | None = next(
-            (
-                variant
-                for variant in shape.layout.variants
-                if variant.code.split("_")[:2] == family
-                and len(variant.columns) == len(fields)
-                and score_variant(variant, [values]) == 1.0
-            ),
-            None,
+        family = next(
+            (v.family for v in shape.layout.variants if v.code == shape.variant), None
         )
-        if variant is None:
+        values = ["" if field is None else self._decode(field) for field in fields]
+        fitting = [
+            variant
+            for variant in shape.layout.variants
+            if variant.family == family and score_variant(shape.layout, variant, [values]) == 1.0
+        ]
+        if not fitting:
             return False
+        columns, row = self._as_variant(
+            max(fitting, key=lambda variant: len(variant.columns)), fields
+        )
         self.line_no += 1
         self.data_count += 1
         prefix = self._file_prefix + b"%d," % self.line_no
-        spool = self.side_rows.setdefault(variant.columns, Spool())
-        spool.add(prefix + self._comma.write(fields))
+        spool = self.side_rows.setdefault(columns, Spool())
+        spool.add(prefix + self._comma.write(row))
         return True
+
+    def _as_variant(self, variant: Variant, fields: Fields) -> tuple[tuple[str, ...], Fields]:
+        width = len(variant.columns)
+        if len(fields) <= width:
+            return variant.columns[: len(fields)], fields
+        surplus = self._joined(fields[width:])
+        return (*variant.columns, EXTRA_COLUMNS), [*fields[:width], surplus]
 
     # -- what is not a record ------------------------------------------------------------------
 
@@ -396,7 +385,11 @@ class LineStream:
         if shape is not None and shape.header_line is not None and number <= shape.header_line:
             if number == shape.header_line:
                 return "header"
-            return "comment" if _COMMENT.match(line) else "marker"
+            return self._kind_by_profile(line) or (
+                "comment" if _COMMENT.match(line) else "marker"
+            )
+        if (kind := self._kind_by_profile(line)) is not None:
+            return kind
         if line.startswith(b"sep=") and len(line) <= 5:
             return "marker"
         if _COMMENT.match(line):
@@ -428,22 +421,6 @@ class LineStream:
         if isinstance(result, Problem):
             return False
         return any(is_day_or_datetime(self._decode(result[index] or b"")) for index in self._dated)
-
-    def _not_data(self, line: bytes, kind: str) -> None:
-        self.line_no += 1
-        self.non_data.add(
-            self._file_prefix
-            + b"%d,%s," % (self.line_no, kind.encode())
-            + self._comma.write([self._decode(line).encode()])
-        )
-
-    def _too_long(self, head: bytes, length: int) -> None:
-        self._set_aside(
-            head,
-            "line_too_long",
-            f"the line has {length} bytes; more than {MAXIMUM_LINE} are not read as one line",
-            raw_length=length,
-        )
 
     def _quarantine_problem(self, line: bytes, problem: Problem) -> None:
         shape = self._shape
@@ -480,47 +457,6 @@ class LineStream:
             return shape.columns[index]
         return f"field {index + 1}"
 
-    def _set_aside(
-        self,
-        line: bytes,
-        code: str,
-        reason: str,
-        *,
-        field: str | None = None,
-        raw_length: int | None = None,
-    ) -> None:
-        self.line_no += 1
-        kept = line[:KEPT_OF_A_BAD_LINE]
-        values: Fields = [
-            code.encode(),
-            None if field is None else _storable(field).encode(),
-            reason.encode("utf-8", "replace"),
-            b"\\x" + kept.hex().encode(),
-            b"%d" % (len(line) if raw_length is None else raw_length),
-        ]
-        self.quarantine.add(
-            self._file_prefix + b"%d," % self.line_no + self._comma.write(values)
-        )
-
-    def _decode(self, value: bytes) -> str:
-        return value.decode(self.encoding, "replace")
-
-    def close(self) -> None:
-        for spool in (self.non_data, self.quarantine, *self.side_rows.values()):
-            spool.close()
-
-
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _storable(text: str) -> str:
-    return text.replace("\x00", "�").encode("utf-8", "replace").decode()
-
 
 def decide_encoding(blocks: Iterable[bytes]) -> tuple[str, bool]:
     """The encoding of a file that is not wholly UTF-8, and whether single lines are at fault.
@@ -547,7 +483,7 @@ def decide_encoding(blocks: Iterable[bytes]) -> tuple[str, bool]:
 
 
 def _count(line: bytes, high: set[int], good: int, bad: int) -> tuple[int, int]:
-    if _is_utf8(line):
+    if is_utf8(line):
         return good + 1, bad
     high.update(byte for byte in set(line) if byte >= 0x80)
     return good, bad + 1
@@ -555,6 +491,6 @@ def _count(line: bytes, high: set[int], good: int, bad: int) -> tuple[int, int]:
 
 def describe_columns(columns: Iterable[str]) -> list[str]:
     """Column names as control.file keeps them."""
-    return [_storable(name) for name in columns]
+    return [storable(name) for name in columns]
 
 

@@ -1,7 +1,8 @@
 """Layouts as data, and their recognition by content."""
 
-from loaders.layouts.catalogue import LAYOUTS, Layout, Variant
+from loaders.layouts.catalogue import LAYOUTS
 from loaders.layouts.dialect import Dialect, Problem
+from loaders.layouts.layout import Layout, Variant
 from loaders.layouts.recognise import Recognition, Shape, recognise
 
 __all__ = [

@@ -1,140 +1,25 @@
-"""The layouts this version reads, as data: columns, what proves a variant, header words.
+"""The layouts this version reads: the profiles, and the two generic ones.
 
-A new carrier needs no code here: its source is given ``column_map`` and lands as
-``mapped_usage`` or ``carrier_charge``. What stands here is recognised without being told.
+A profile (``profiles/<code>.toml``) is data. What stands here in Python is what data cannot say:
+``mapped_usage`` and ``carrier_charge`` take any file whose header words or column map give its
+columns a meaning.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A headerless shape: the table column of each field, and the checks that prove it."""
-
-    code: str
-    columns: tuple[str, ...]
-    checks: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """One landing table and how its files are recognised."""
-
-    code: str
-    file_kind: str
-    table_columns: tuple[str, ...]
-    unassigned_source: str
-    # Header words (normalised) that name each table column, most specific first.
-    aliases: dict[str, tuple[str, ...]]
-    # Where the columns go that have no meaning here, in file order; the last one takes the rest.
-    overflow: tuple[str, ...]
-    # Columns that hold an instant or a day: a total row has none.
-    date_columns: tuple[str, ...]
-    variants: tuple[Variant, ...] = field(default=())
+from loaders.layouts.layout import Layout
+from loaders.layouts.profile import read_profiles
 
 
 def _extras(count: int) -> tuple[str, ...]:
     return tuple(f"extra_{number:02d}" for number in range(1, count + 1))
 
 
-_CDR_CSV = (
-    "accountcode", "src", "dst", "dcontext", "clid", "channel", "dstchannel", "lastapp",
-    "lastdata", "start_time", "answer_time", "end_time", "duration", "billsec", "disposition",
-    "amaflags",
-)  # fmt: skip
-_CDR_CUSTOM = (
-    "clid", "src", "dst", "dcontext", "channel", "dstchannel", "lastapp", "lastdata",
-    "start_time", "answer_time", "end_time", "duration", "billsec", "disposition", "amaflags",
-    "accountcode", "uniqueid", "userfield", "sequence",
-)  # fmt: skip
-_FREEPBX = (
-    "start_time", "clid", "src", "dst", "dcontext", "channel", "dstchannel", "lastapp",
-    "lastdata", "duration", "billsec", "disposition", "amaflags", "accountcode", "uniqueid",
-    "userfield", "did", "recordingfile", "cnum", "cnam", "outbound_cnum", "outbound_cnam",
-    "dst_cnam", "linkedid", "peeraccount", "sequence",
-)  # fmt: skip
-_FREEPBX_REPORT = ("start_time", "src", "dst", "duration", "billsec", "disposition")
-
-_CALL_CHECKS = {
-    "start_time": "datetime",
-    "duration": "integer",
-    "billsec": "integer",
-    "disposition": "disposition",
-}
-_WRITER_CHECKS = _CALL_CHECKS | {
-    "answer_time": "datetime_or_empty",
-    "end_time": "datetime",
-    "amaflags": "ama_flag",
-}
-_NEW_COLUMNS = ("peeraccount", "linkedid", "sequence")
-_NEW_CHECKS = {"linkedid": "unique_id", "sequence": "integer"}
-
-
-def _cdr_csv_variants() -> tuple[Variant, ...]:
-    """cdr_csv with each combination of its three switches."""
-    variants = []
-    for optional, suffix, checks in (
-        ((), "", {}),
-        (("uniqueid",), "_uniqueid", {"uniqueid": "unique_id"}),
-        (("userfield",), "_userfield", {"userfield": "not_unique_id"}),
-        (("uniqueid", "userfield"), "", {"uniqueid": "unique_id"}),
-    ):
-        for new_columns, new_checks in (((), {}), (_NEW_COLUMNS, _NEW_CHECKS)):
-            columns = _CDR_CSV + optional + new_columns
-            variants.append(
-                Variant(
-                    f"cdr_csv_{len(columns)}{suffix}",
-                    columns,
-                    _WRITER_CHECKS | checks | new_checks,
-                )
-            )
-    return tuple(variants)
-
-
-_ASTERISK_VARIANTS = (
-    *_cdr_csv_variants(),
-    Variant("cdr_custom_19", _CDR_CUSTOM, _WRITER_CHECKS | {"sequence": "integer"}),
-    Variant("cdr_custom_18", _CDR_CUSTOM[:18], _WRITER_CHECKS),
-    *(
-        Variant(
-            f"freepbx_{width}",
-            _FREEPBX[:width],
-            _CALL_CHECKS | {"amaflags": "ama_flag", "channel": "channel"},
-        )
-        for width in range(16, 27)
-    ),
-    Variant("freepbx_report", _FREEPBX_REPORT, _CALL_CHECKS),
-)
-
-ASTERISK_CDR = Layout(
-    code="asterisk_cdr",
-    file_kind="cdr",
-    table_columns=(
-        *_CDR_CSV, "uniqueid", "userfield", "peeraccount", "linkedid", "sequence", "did",
-        "recordingfile", "cnum", "cnam", "outbound_cnum", "outbound_cnam", "dst_cnam",
-        "extra_columns",
-    ),
-    unassigned_source="unassigned_asterisk",
-    aliases={
-        "start_time": ("calldate", "start", "start_time"),
-        "answer_time": ("answer", "answer_time"),
-        "end_time": ("end", "end_time"),
-        **{
-            name: (name,)
-            for name in (*_FREEPBX[1:], *_CDR_CSV)
-            if name not in ("start_time", "answer_time", "end_time")
-        },
-    },
-    overflow=("extra_columns",),
-    date_columns=("start_time",),
-    variants=_ASTERISK_VARIANTS,
-)  # fmt: skip
-
 MAPPED_USAGE = Layout(
     code="mapped_usage",
+    title="Usage with mapped columns",
     file_kind="cdr",
+    is_generic=True,
     table_columns=(
         "record_id", "call_group", "usage_type", "start_time", "start_date", "start_clock",
         "answer_time", "end_time", "duration", "billable_duration", "quantity", "bytes_up",
@@ -211,7 +96,9 @@ MAPPED_USAGE = Layout(
 
 CARRIER_CHARGE = Layout(
     code="carrier_charge",
+    title="Charges with mapped columns",
     file_kind="sdr",
+    is_generic=True,
     table_columns=(
         "record_id", "account_key", "service_key", "product_code", "description",
         "charge_type", "period_from", "period_to", "event_date", "quantity", "unit_price",
@@ -262,6 +149,7 @@ CARRIER_CHARGE = Layout(
     date_columns=("period_from", "event_date"),
 )  # fmt: skip
 
+# The named layouts first: among equals the first is taken.
 LAYOUTS: dict[str, Layout] = {
-    layout.code: layout for layout in (ASTERISK_CDR, MAPPED_USAGE, CARRIER_CHARGE)
+    layout.code: layout for layout in (*read_profiles(), MAPPED_USAGE, CARRIER_CHARGE)
 }

@@ -62,7 +62,7 @@ class Dialect:
         for pattern in (self._toggled, self._anchored):
             pieces = self._split(pattern, line)
             if pieces is not None:
-                readings.append([_value(piece) for piece in pieces])
+                readings.append([_value(_unspaced(piece)) for piece in pieces])
         return readings
 
     def escaped(self, line: bytes) -> Fields | None:
@@ -151,6 +151,58 @@ class Dialect:
                 for field in fields
             ]
         )
+
+
+class PlainDialect(Dialect):
+    """Quotes are characters like any other."""
+
+    def strict(self, line: bytes) -> Fields | None:
+        return [piece or None for piece in line.split(self.delimiter)]
+
+    def repairs(self, line: bytes) -> list[Fields]:
+        return []
+
+    def escaped(self, line: bytes) -> Fields | None:
+        return None
+
+    def opens_multiline(self, line: bytes) -> bool:
+        return False
+
+
+class BackslashDialect(PlainDialect):
+    """No quotes; a backslash protects the delimiter, and itself."""
+
+    def __init__(self, delimiter: bytes) -> None:
+        super().__init__(delimiter)
+        d = re.escape(delimiter)
+        self._protected = re.compile(rb"((?:[^\\" + d + rb"]++|\\.|\\)*+)" + d, re.DOTALL)
+        self._protection = re.compile(rb"\\([\\" + d + rb"])")
+
+    def strict(self, line: bytes) -> Fields | None:
+        if b"\\" not in line:
+            return super().strict(line)
+        # A backslash at the very end must not protect the delimiter that is only added here.
+        closed = line + (b"\\" if _ends_in_odd_backslashes(line) else b"") + self.delimiter
+        pieces = self._protected.findall(closed)
+        return [self._protection.sub(rb"\1", piece) or None for piece in pieces]
+
+
+def _ends_in_odd_backslashes(line: bytes) -> bool:
+    return (len(line) - len(line.rstrip(b"\\"))) % 2 == 1
+
+
+_DIALECTS = {"csv": Dialect, "backslash": BackslashDialect, "none": PlainDialect}
+
+
+def dialect_of(delimiter: str, quoting: str = "csv") -> Dialect:
+    """How a layout separates and quotes its values."""
+    return _DIALECTS[quoting](delimiter.encode())
+
+
+def _unspaced(piece: bytes) -> bytes:
+    """Some writers put a space between the delimiter and a quoted value."""
+    inner = piece.lstrip(b" ")
+    return inner if inner[:1] == QUOTE and inner[-1:] == QUOTE and len(inner) > 1 else piece
 
 
 def _value(piece: bytes) -> bytes | None:

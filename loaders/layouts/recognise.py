@@ -1,15 +1,21 @@
-"""Which layout a file has, judged by what stands in it and never by its name."""
+"""Which layout a file has, judged by what stands in it and never by its name.
+
+A named layout (a profile) is proved by its header words, by the values of a headerless variant, by
+the form of its lines or by what its documents hold; the generic layouts take what no named one
+fits. Each line is split once per delimiter and quoting, whatever the number of layouts.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from loaders.layouts.catalogue import ASTERISK_CDR, LAYOUTS, MAPPED_USAGE, Layout, Variant
+from loaders.layouts.catalogue import LAYOUTS, MAPPED_USAGE
 from loaders.layouts.checks import (
-    CHECKS,
+    check_of,
     is_amount,
     is_clock,
     is_date,
@@ -19,17 +25,22 @@ from loaders.layouts.checks import (
     is_number_like,
     looks_like_data,
 )
-from loaders.layouts.dialect import Dialect
+from loaders.layouts.dialect import dialect_of
+from loaders.layouts.layout import DELIMITERS, EXTRA_COLUMNS, HeaderRule, Layout, Variant
+from loaders.layouts.profile import squeeze
 
-DELIMITERS = (",", ";", "\t", "|")
 # Below this a file is held; a layout named by its source needs only not to be absurd.
 RECOGNISED = 0.6
 NOT_ABSURD = 0.3
+# What a header is worth at most that lacks some of the words it needs.
+_INCOMPLETE = 0.55
+_HEAD_LINES = 300
 _HEADER_WITHIN = 25
+_SCORES_IN_WORDS = 5
 _NO_RECORD = re.compile(
     r"\s*(?:#|(?:grand |sub|report )?totals?\b|trailer|trl|footer|eof|end of)", re.I
 )
-_SIGNATURE = {"clid", "dcontext", "channel", "dstchannel", "lastapp", "lastdata", "uniqueid"}
+_NOTHING = "".join(DELIMITERS) + '" '
 
 
 @dataclass(frozen=True)
@@ -38,19 +49,20 @@ class Shape:
 
     layout: Layout
     variant: str
-    delimiter: str
+    # None where records are not split into fields.
+    delimiter: str | None
     # Physical line of the header, None without one.
     header_line: int | None
     # What the file calls its columns.
     columns: tuple[str, ...]
     # The table column of each of them. One name twice: those fields are packed together.
     targets: tuple[str, ...]
-    # Fields a short line may lack: nameless columns at the end of the header.
+    # Fields a short line may lack.
     optional_tail: int = 0
 
     @property
     def is_packed(self) -> bool:
-        return len(set(self.targets)) < len(self.targets)
+        return self.layout.grows or len(set(self.targets)) < len(self.targets)
 
 
 @dataclass(frozen=True)
@@ -67,6 +79,88 @@ class Recognition:
 Rows = list[tuple[int, list[str]]]
 
 
+@dataclass(frozen=True)
+class _Candidate:
+    """One reading of the file. Of those that score enough the highest rank is taken."""
+
+    score: float
+    shape: Shape
+    is_named: bool = False
+    # Header words that had to be there and are.
+    required: int = 0
+    # What else speaks for it: values that were checked, words that are known, lines that fit.
+    evidence: tuple[float, ...] = ()
+
+    @property
+    def rank(self) -> tuple[float, ...]:
+        if not self.is_named:
+            return (0, 0, 0, round(self.score, 6), len(self.shape.columns))
+        # Coarse first: one odd line must not outweigh a layout that proves more of its values.
+        return (1, self.required, round(self.score, 1), *self.evidence, round(self.score, 6))
+
+
+class _Sheet:
+    """The first lines, split by one delimiter."""
+
+    def __init__(
+        self, numbered: Sequence[tuple[int, str]], delimiter: str, quoting: str
+    ) -> None:
+        self.delimiter = delimiter
+        dialect = dialect_of(delimiter, quoting)
+        self.rows: Rows = [
+            (
+                number,
+                [
+                    "" if value is None else value.decode("utf-8", "replace")
+                    for value in dialect.best_effort(line.encode("utf-8", "replace"))
+                ],
+            )
+            for number, line in numbered
+        ]
+        self.lines = dict(numbered)
+        self.is_split = any(len(fields) > 1 for _, fields in self.rows)
+
+    @cached_property
+    def names(self) -> list[dict[str, list[int]]]:
+        """For each line that may be a header, where its words stand."""
+        found = []
+        for _, cells in self.rows[:_HEADER_WITHIN]:
+            positions: dict[str, list[int]] = {}
+            for index, cell in enumerate(cells):
+                if word := squeeze(cell):
+                    positions.setdefault(word, []).append(index)
+            found.append(positions)
+        return found
+
+    @cached_property
+    def widths(self) -> Counter[int]:
+        return Counter(len(fields) for _, fields in self.rows)
+
+    def records_of(self, layout: Layout, rows: Rows, header: Sequence[str] = ()) -> Rows:
+        """Without what the layout says is no record."""
+        return [
+            (number, fields)
+            for number, fields in _records(rows, header)
+            if not any(rule.pattern.find_text(self.lines[number]) for rule in layout.non_data)
+        ]
+
+
+class _Sheets:
+    """The first lines split in each way some layout asks for, once."""
+
+    def __init__(self, numbered: Sequence[tuple[int, str]]) -> None:
+        self._numbered = numbered
+        self._made: dict[tuple[str, str], _Sheet] = {}
+
+    def of(self, layout: Layout) -> Iterator[_Sheet]:
+        for delimiter in layout.delimiters:
+            key = (delimiter, layout.quoting)
+            if key not in self._made:
+                self._made[key] = _Sheet(self._numbered, *key)
+            if self._made[key].is_split:
+                yield self._made[key]
+
+
 def normalise_name(name: str) -> str:
     """Header words compared without case, accents of spelling, units' brackets."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", name.strip().strip('"'))
@@ -74,11 +168,7 @@ def normalise_name(name: str) -> str:
 
 
 def _same_name(left: str, right: str) -> bool:
-    return left.strip() == right.strip() or _squeeze(left) == _squeeze(right) != ""
-
-
-def _squeeze(name: str) -> str:
-    return re.sub(r"[^0-9a-z]+", "", name.lower())
+    return left.strip() == right.strip() or squeeze(left) == squeeze(right) != ""
 
 
 def recognise(
@@ -94,8 +184,8 @@ def recognise(
     """
     numbered = [
         (number, line)
-        for number, line in enumerate(lines, start=1)
-        if line.strip().strip("".join(DELIMITERS) + '" ')
+        for number, line in enumerate(lines[:_HEAD_LINES], start=1)
+        if line.strip().strip(_NOTHING)
     ]
     if not numbered:
         return Recognition(None, has_rows=False, explanation="the file has only blank lines")
@@ -105,58 +195,265 @@ def recognise(
             explanation=f"the source names the layout '{layout_code}', which does not exist; "
             f"there are {', '.join(LAYOUTS)}",
         )
-    candidates = [LAYOUTS[layout_code]] if layout_code else list(LAYOUTS.values())
-    scores: dict[str, float] = {layout.code: 0.0 for layout in candidates}
-    best: tuple[float, int, Shape] | None = None
-    complaints: list[str] = []
-    for delimiter in DELIMITERS:
-        dialect = Dialect(delimiter.encode())
-        rows = [
-            (
-                number,
-                [
-                    "" if value is None else value.decode("utf-8", "replace")
-                    for value in dialect.best_effort(line.encode("utf-8", "replace"))
-                ],
-            )
-            for number, line in numbered
-        ]
-        if max(len(fields) for _, fields in rows) < 2:
-            continue
-        for layout in candidates:
-            mapping = column_map if column_map and layout.code != ASTERISK_CDR.code else None
-            found, complaint = _score_layout(layout, rows, delimiter, mapping)
-            if complaint:
-                complaints.append(complaint)
-            for score, shape in found:
-                scores[layout.code] = max(scores[layout.code], round(score, 3))
-                rank = (round(score, 6), len(shape.columns), shape)
-                if best is None or rank[:2] > best[:2]:
-                    best = rank
+    considered = [LAYOUTS[layout_code]] if layout_code else list(LAYOUTS.values())
+    scores: dict[str, float] = {layout.code: 0.0 for layout in considered}
     needed = NOT_ABSURD if layout_code else RECOGNISED
-    if best is not None and best[0] >= needed:
-        return Recognition(best[2], scores)
-    shown = ", ".join(f"{code} {score:.2f}" for code, score in scores.items())
+    best: _Candidate | None = None
+    complaints: list[str] = []
+    sheets = _Sheets(numbered)
+    for layout in considered:
+        for candidate in _candidates(layout, sheets, numbered, column_map, complaints):
+            scores[layout.code] = max(scores[layout.code], round(candidate.score, 3))
+            if candidate.score >= needed and (best is None or candidate.rank > best.rank):
+                best = candidate
+    if best is not None:
+        return Recognition(best.shape, scores)
+    highest = sorted(scores.items(), key=lambda item: -item[1])[:_SCORES_IN_WORDS]
+    shown = ", ".join(f"{code} {score:.2f}" for code, score in highest)
     explanation = complaints[0] if complaints else f"no layout fits well enough: {shown}"
     return Recognition(None, scores, explanation)
 
 
-def _score_layout(
-    layout: Layout, rows: Rows, delimiter: str, column_map: Mapping[str, str] | None
-) -> tuple[list[tuple[float, Shape]], str | None]:
-    if column_map is not None:
-        return _by_column_map(layout, rows, delimiter, column_map)
+def _candidates(
+    layout: Layout,
+    sheets: _Sheets,
+    numbered: Sequence[tuple[int, str]],
+    column_map: Mapping[str, str] | None,
+    complaints: list[str],
+) -> Iterator[_Candidate]:
+    if layout.reader == "lines":
+        yield from _by_lines(layout, numbered)
+        return
+    for sheet in sheets.of(layout):
+        if not layout.is_generic:
+            yield from _by_header_words(layout, sheet) or _by_variants(layout, sheet)
+        elif column_map:
+            found, complaint = _by_column_map(layout, sheet.rows, sheet.delimiter, column_map)
+            if complaint:
+                complaints.append(complaint)
+            yield from (_Candidate(score, shape) for score, shape in found)
+        else:
+            yield from _by_aliases(layout, sheet)
+
+
+# -- named layouts -------------------------------------------------------------------------------
+
+
+def _by_lines(layout: Layout, numbered: Sequence[tuple[int, str]]) -> Iterator[_Candidate]:
+    """Lines of one form: the share of them that have it, or that of a line that is no record."""
+    assert layout.data_line is not None
+    data = other = 0
+    for _, line in numbered:
+        if any(rule.pattern.find_text(line) for rule in layout.non_data):
+            other += 1
+        elif layout.data_line.find_text(line):
+            data += 1
+    if data:
+        column = layout.table_columns[0]
+        shape = Shape(layout, "lines", None, None, (column,), (column,))
+        yield _Candidate((data + other) / len(numbered), shape, is_named=True)
+
+
+def _by_header_words(layout: Layout, sheet: _Sheet) -> list[_Candidate]:
+    """A line that holds the words of a header rule, and values below it as they should be.
+
+    Part of the words is worth something only to a source that names the layout.
+    """
     found = []
-    header = _find_header(layout, rows)
+    partial: _Candidate | None = None
+    for rule in layout.headers:
+        for place, words in enumerate(sheet.names):
+            there = [
+                name
+                for name in rule.required
+                if any(alias in words for alias in layout.aliases[name])
+            ]
+            if len(there) < 2:
+                continue
+            candidate = _of_header(layout, sheet, rule, place, there)
+            if candidate.required:
+                found.append(candidate)
+                break
+            if partial is None or candidate.score > partial.score:
+                partial = candidate
+    if found or partial is None:
+        return found
+    # Not instead of a headerless variant, which may prove the layout after all.
+    return [partial, *_by_variants(layout, sheet)]
+
+
+def _of_header(
+    layout: Layout, sheet: _Sheet, rule: HeaderRule, place: int, there: Sequence[str]
+) -> _Candidate:
+    number, cells = sheet.rows[place]
+    targets: dict[int, str] = {}
+    for name, aliases in layout.aliases.items():
+        free = (
+            position
+            for alias in aliases
+            for position in sheet.names[place].get(alias, ())
+            if position not in targets
+        )
+        if (position := next(free, None)) is not None:
+            targets[position] = name
+    named = sum(1 for cell in cells if cell.strip())
+    shape = _shape(layout, "header", sheet.delimiter, number, cells, targets)
+    if len(there) < len(rule.required) or (rule.is_complete and len(targets) < named):
+        is_plausible = not any(looks_like_data(cell) for cell in cells if cell.strip())
+        share = len(there) / len(rule.required)
+        return _Candidate(_INCOMPLETE * share * is_plausible, shape)
+    where = {target: index for index, target in targets.items()}
+    rows = sheet.records_of(layout, sheet.rows[place + 1 :], cells)
+    data = [fields for _, fields in rows if len(fields) == len(cells)] or [
+        fields for _, fields in rows if len(fields) > max(where.values())
+    ]
+    rates = [
+        _rate(check, [fields[where[name]] for fields in data])
+        for name, check in rule.checks.items()
+        if name in where and data
+    ]
+    return _Candidate(
+        _together(rates),
+        shape,
+        is_named=True,
+        required=len(rule.required),
+        evidence=(len(targets) / named, len(targets)),
+    )
+
+
+def _by_variants(layout: Layout, sheet: _Sheet) -> Iterator[_Candidate]:
+    """Headerless: the share of lines that have the variant's width, and whose values pass."""
+    if not any(
+        _fits(layout, variant, width) or _fits(layout, variant, width - 1)
+        for variant in layout.variants
+        for width in sheet.widths
+    ):
+        return
+    records = sheet.records_of(layout, sheet.rows)
+    rows = [fields for _, fields in records] or [fields for _, fields in sheet.rows]
+    above = _header_above(layout, records)
+    for variant in layout.variants:
+        score, share = _score_among(layout, variant, rows[1:] if above else rows)
+        if score > 0:
+            shape = _variant_shape(layout, variant, sheet.delimiter, above=above)
+            evidence = (len(variant.checks), share, len(variant.columns))
+            yield _Candidate(score, shape, is_named=True, evidence=evidence)
+    if layout.grows:
+        return
+    # Rows that end with a delimiter have one field more than their columns; it is always empty.
+    widths = Counter(map(len, rows))
+    width = widths.most_common(1)[0][0]
+    trimmed = [fields[:-1] for fields in rows if len(fields) == width and not fields[-1]]
+    if len(trimmed) == widths[width]:
+        for variant in layout.variants:
+            # A little less than a variant that has a column for it.
+            share = len(trimmed) / len(rows)
+            score = 0.99 * score_variant(layout, variant, trimmed) * share
+            if score > 0:
+                shape = _variant_shape(layout, variant, sheet.delimiter, trailing=True)
+                evidence = (len(variant.checks), share, len(variant.columns))
+                yield _Candidate(score, shape, is_named=True, evidence=evidence)
+
+
+def _header_above(layout: Layout, records: Rows) -> tuple[int, list[str]] | None:
+    """A first line of words over values that prove a variant: a header nobody described."""
+    if len(records) < 2:
+        return None
+    number, cells = records[0]
+    if any(looks_like_data(cell) for cell in cells) or not all(map(str.strip, cells)):
+        return None
+    if any(score_variant(layout, variant, [cells]) > 0.5 for variant in layout.variants):
+        return None
+    return number, cells
+
+
+def _fits(layout: Layout, variant: Variant, width: int) -> bool:
+    return variant.least <= width and (layout.grows or width <= len(variant.columns))
+
+
+def _score_among(
+    layout: Layout, variant: Variant, rows: Sequence[Sequence[str]]
+) -> tuple[float, float]:
+    """Score and own share; lines that are plainly another variant of the family count too."""
+    fitting = [fields for fields in rows if _fits(layout, variant, len(fields))]
+    if not fitting:
+        return 0.0, 0.0
+    share = len(fitting) / len(rows)
+    family = [
+        other
+        for other in layout.variants
+        if other.family == variant.family and other is not variant
+    ]
+    others = 0
+    if share < 1:
+        others = sum(
+            any(score_variant(layout, other, [fields]) == 1.0 for other in family)
+            for fields in rows
+            if not _fits(layout, variant, len(fields))
+        )
+    score = score_variant(layout, variant, fitting) * (len(fitting) + others) / len(rows)
+    return score, share
+
+
+def score_variant(
+    layout: Layout, variant: Variant, rows: Sequence[Sequence[str]]
+) -> float:
+    """0 to 1: the share of rows of its width times how well the checks of its columns pass."""
+    fitting = [fields for fields in rows if _fits(layout, variant, len(fields))]
+    if not fitting:
+        return 0.0
+    rates = []
+    for column, check in variant.checks.items():
+        index = variant.columns.index(column)
+        rates.append(_rate(check, [fields[index] for fields in fitting]))
+    return len(fitting) / len(rows) * _together(rates)
+
+
+def _rate(check: str, values: Sequence[str]) -> float:
+    passes = check_of(check)
+    return sum(map(passes, values)) / len(values)
+
+
+def _together(rates: Sequence[float]) -> float:
+    """One column that is wholly wrong weighs more than its share."""
+    return (sum(rates) / len(rates) + min(rates)) / 2 if rates else 1.0
+
+
+def _variant_shape(
+    layout: Layout,
+    variant: Variant,
+    delimiter: str,
+    *,
+    trailing: bool = False,
+    above: tuple[int, list[str]] | None = None,
+) -> Shape:
+    extra = (EXTRA_COLUMNS,) if trailing else ()
+    columns = variant.columns + extra
+    number = None
+    if above is not None and len(above[1]) == len(columns):
+        number, columns = above[0], tuple(cell.strip() for cell in above[1])
+    return Shape(
+        layout=layout,
+        variant=variant.code,
+        delimiter=delimiter,
+        header_line=number,
+        columns=columns,
+        targets=variant.columns + extra,
+        optional_tail=len(extra) + len(variant.columns) - variant.least,
+    )
+
+
+# -- the generic layouts -------------------------------------------------------------------------
+
+
+def _by_aliases(layout: Layout, sheet: _Sheet) -> Iterator[_Candidate]:
+    header = _find_header(layout, sheet.rows)
     if header is not None:
-        number, cells = rows[header]
-        data = _of_width(_records(rows[header + 1 :], cells), len(cells))
+        number, cells = sheet.rows[header]
+        data = _of_width(_records(sheet.rows[header + 1 :], cells), len(cells))
         targets = _targets_by_alias(layout, cells, data)
-        shape = _shape(layout, "header", delimiter, number, cells, targets)
-        found.append((_score_header(layout, cells, targets, data), shape))
-    else:
-        found.extend(_score_variants(layout, _records(rows) or rows, delimiter))
-    return found, None
+        shape = _shape(layout, "header", sheet.delimiter, number, cells, targets)
+        yield _Candidate(_score_header(layout, cells, targets, data), shape)
 
 
 def _find_header(layout: Layout, rows: Rows) -> int | None:
@@ -263,14 +560,6 @@ def _score_header(
     def anything(_value: str) -> bool:
         return True
 
-    if layout.code == ASTERISK_CDR.code:
-        if not {"start_time", "dst", "billsec", "disposition"} <= set(where):
-            return 0.0
-        if share < 1 and len(_SIGNATURE & set(where)) < 3:
-            return 0.0
-        checks = ("start_time", is_datetime), ("billsec", is_duration)
-        values = sum(evidence(check, column) for column, check in checks) / len(checks)
-        return 0.6 * values + 0.2 * share + 0.2 * evidence(CHECKS["disposition"], "disposition")
     if layout.code == MAPPED_USAGE.code:
         return (
             0.3 * evidence(is_day_or_datetime, "start_time", "start_date")
@@ -294,54 +583,6 @@ def _score_header(
         + 0.2 * evidence(is_day_or_datetime, "period_from", "event_date")
         + 0.05 * share
         - (0.4 if is_usage else 0.0)
-    )
-
-
-def _score_variants(layout: Layout, rows: Rows, delimiter: str) -> list[tuple[float, Shape]]:
-    found = []
-    for variant in layout.variants:
-        score = score_variant(variant, [fields for _, fields in rows])
-        if score > 0:
-            found.append((score, _variant_shape(layout, variant, delimiter)))
-    # Rows that end with a delimiter have one field more than their columns; it is always empty.
-    widths = Counter(len(fields) for _, fields in rows)
-    width = widths.most_common(1)[0][0]
-    trimmed = [fields[:-1] for _, fields in rows if len(fields) == width and not fields[-1]]
-    if len(trimmed) == widths[width]:
-        for variant in layout.variants:
-            # A little less than a variant that has a column for it.
-            score = 0.99 * score_variant(variant, trimmed) * len(trimmed) / len(rows)
-            if score > 0:
-                shape = _variant_shape(layout, variant, delimiter, trailing=True)
-                found.append((score, shape))
-    return found
-
-
-def score_variant(variant: Variant, rows: Sequence[Sequence[str]]) -> float:
-    """0 to 1: the share of rows of its width times how well the checks of its columns pass."""
-    fitting = [fields for fields in rows if len(fields) == len(variant.columns)]
-    if not fitting:
-        return 0.0
-    rates = []
-    for column, check in variant.checks.items():
-        index = variant.columns.index(column)
-        passes = CHECKS[check]
-        rates.append(sum(passes(fields[index]) for fields in fitting) / len(fitting))
-    return len(fitting) / len(rows) * (sum(rates) / len(rates) + min(rates)) / 2
-
-
-def _variant_shape(
-    layout: Layout, variant: Variant, delimiter: str, *, trailing: bool = False
-) -> Shape:
-    extra = layout.overflow[:1] if trailing else ()
-    return Shape(
-        layout=layout,
-        variant=variant.code,
-        delimiter=delimiter,
-        header_line=None,
-        columns=variant.columns + extra,
-        targets=variant.columns + extra,
-        optional_tail=len(extra),
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, not a function
@@ -75,6 +76,7 @@ def checksum(layout: Layout) -> str:
         "reader": layout.reader,
         "unassigned_source": layout.unassigned_source,
         "defaults": layout.defaults,
+        "indexes": layout.indexes,
     }
     return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
 
@@ -118,12 +120,38 @@ def _make_table(cursor: Cursor, layout: Layout) -> None:
                         table, sql.Identifier(name)
                     )
                 )
+    for columns in layout.indexes:
+        _make_index(cursor, layout, columns)
     for name, description in layout.descriptions.items():
         cursor.execute(
             sql.SQL("comment on column {} is {}").format(
                 sql.Identifier("landing", layout.code, name), sql.Literal(description)
             )
         )
+
+
+def _make_index(cursor: Cursor, layout: Layout, columns: tuple[str, ...]) -> None:
+    """By what the records of one call or session are found in other files, whatever the history.
+
+    A layout that has none pays nothing: an index of this kind doubles the time of landing.
+    """
+    found_by = "_".join(re.sub(r"[^a-z0-9]+", "_", name.lower()) for name in columns)
+    keys = []
+    for name in columns:
+        column, dot, inside = name.partition(".")
+        keys.append(
+            # As staging writes it: only the same expression finds the index.
+            sql.SQL("(({}::jsonb) ->> {})").format(sql.Identifier(column), sql.Literal(inside))
+            if dot
+            else sql.Identifier(column)
+        )
+    cursor.execute(
+        sql.SQL("create index if not exists {} on {} ({})").format(
+            sql.Identifier(f"{layout.code}_by_{found_by}"[:63]),
+            sql.Identifier("landing", layout.code),
+            sql.SQL(", ").join(keys),
+        )
+    )
 
 
 def _make_source(cursor: Cursor, layout: Layout, clock: object) -> None:

@@ -138,3 +138,5 @@ class Layout:
     descriptions: dict[str, str] = field(default_factory=dict)
     # What records are looked up by from other files: columns, or `column.key` of a JSON column.
     indexes: tuple[tuple[str, ...], ...] = ()
+    # What senders do differently, by name: the values a source may choose, the default first.
+    options: dict[str, tuple[str, ...]] = field(default_factory=dict)

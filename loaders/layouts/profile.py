@@ -81,7 +81,8 @@ class _Reading:
             "the top level", self._content,
             {"code", "title", "file_kind", "reader", "unassigned_source", "date_columns",
              "defaults", "delimited", "columns", "header", "variants", "non_data", "control",
-             "lines", "documents", "indexes"},
+             "lines", "documents", "indexes",
+             "options"},
         )  # fmt: skip
         code = self._text("code", top.get("code"))
         if code != self._path.stem or not _NAME.fullmatch(code):
@@ -128,6 +129,7 @@ class _Reading:
             defaults=self._defaults(),
             descriptions=descriptions,
             indexes=self._indexes(columns),
+            options=self._options(),
         )
 
     # -- sections ------------------------------------------------------------------------------
@@ -323,6 +325,18 @@ class _Reading:
             found.append(names)
         return tuple(found)
 
+    def _options(self) -> dict[str, tuple[str, ...]]:
+        """What a source may choose, the default first."""
+        section = self._table("options", self._content.get("options", {}), None)
+        options = {}
+        for name, values in section.items():
+            if not _NAME.fullmatch(name):
+                raise self._refuse(f"options.{name}", "is named in small letters")
+            options[name] = self._texts(f"options.{name}", values)
+            if len(options[name]) < 2:
+                raise self._refuse(f"options.{name}", "lists the default and what else there is")
+        return options
+
     def _defaults(self) -> dict[str, str]:
         section = self._table("defaults", self._content.get("defaults", {}), set(DEFAULTS))
         allowed = {
@@ -345,9 +359,13 @@ class _Reading:
 
     # -- values --------------------------------------------------------------------------------
 
-    def _table(self, key: str, value: Any, known: Iterable[str]) -> dict[str, Any]:
+    def _table(
+        self, key: str, value: Any, known: Iterable[str] | None
+    ) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise self._refuse(key, "must be a table")
+        if known is None:
+            return value
         unknown = sorted(set(value) - set(known))
         if unknown:
             raise self._refuse(

@@ -1,6 +1,7 @@
 """Landing files: every line ends as data, as a known non-record, or in quarantine."""
 
-from loaders.files.landing import LandingError, load_paths
+from loaders.files.arrival import load_paths
+from loaders.files.landing import LandingError
 from loaders.files.results import FileResult
 from loaders.files.sources import UnknownSource
 

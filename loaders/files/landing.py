@@ -5,7 +5,8 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -17,9 +18,12 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from loaders.errors import RatehouseError
-from loaders.files.discover import Found, find_files
+from loaders.files.gaps import Place, place_of
+from loaders.files.names import stored_text
+from loaders.files.originals import Originals
 from loaders.files.readers import open_stream
 from loaders.files.records import decide_encoding, describe_columns
+from loaders.files.registry import record_event, result_of
 from loaders.files.results import FileResult
 from loaders.files.session import copy_from, transaction
 from loaders.files.sources import UNASSIGNED, Source, Sources
@@ -39,58 +43,32 @@ from loaders.layouts import Recognition, Shape, recognise
 # The first key of our advisory locks on files; the second is the file's size.
 _LOCK_LANDING = 0x52480001
 # One to find out the encoding, one to land, and some for a file that changes under our hands.
-_PASSES = 4
-_COPY_ENCODINGS = {"utf-8": "UTF8", "cp1252": "WIN1252", "latin-1": "LATIN1"}
+PASSES = 4
 
 
 class LandingError(RatehouseError):
     """Landing went wrong in a way that is no property of the file."""
 
 
-def load_paths(
-    connection: Connection,
-    paths: Iterable[Path | str],
-    *,
-    source_code: str | None = None,
-) -> list[FileResult]:
-    """Land files and the files of folders, each in a transaction of its own.
+@dataclass(frozen=True)
+class Received:
+    """Bytes on disk, and what they were called where they came from."""
 
-    Without ``source_code`` a file belongs to the source named like its folder, else to the
-    built-in source of the layout it is recognised as.
-    """
-    with transaction(connection) as cursor:
-        sources = Sources(cursor)
-        if source_code is not None:
-            sources.named(source_code)
-    return [_load(connection, found, sources, source_code) for found in find_files(paths)]
+    path: Path
+    name_given: str | None = None
+    origin_given: str | None = None
 
+    @property
+    def name(self) -> str:
+        return stored_text(self.path.name if self.name_given is None else self.name_given)
 
-def _load(
-    connection: Connection, found: Found, sources: Sources, source_code: str | None
-) -> FileResult:
-    path = found.path
-    if found.refused is not None:
-        return FileResult(
-            None, path.name, str(path), "failed", found.refused, explanation=found.explanation
-        )
-    declared = (
-        sources.named(source_code)
-        if source_code is not None
-        else sources.of_folder(path.parent.name)
-    )
-    try:
-        return _Loading(connection, path, sources, declared).run()
-    except OSError as error:
-        explanation = f"cannot be read: {error.strerror or error}"
-        with transaction(connection) as cursor:
-            _event(cursor, None, "failed", {"origin": str(path), "explanation": explanation})
-        return FileResult(
-            None, path.name, str(path), "failed", "unreadable", explanation=explanation
-        )
+    @property
+    def origin(self) -> str:
+        return stored_text(self.path if self.origin_given is None else self.origin_given)
 
 
 @dataclass
-class _Attempt:
+class Attempt:
     """What is known about the file while one pass over it runs."""
 
     source: Source
@@ -98,66 +76,85 @@ class _Attempt:
     recognition: Recognition | None = None
     stream: RecordStream | None = None
     mostly_utf8: bool = False
+    sequence: Place | None = None
 
     @property
     def shape(self) -> Shape | None:
         return self.recognition.shape if self.recognition else None
 
 
-class _Loading:
+class Loading:
     """The loading of one file."""
 
     def __init__(
-        self, connection: Connection, path: Path, sources: Sources, declared: Source | None
+        self,
+        connection: Connection,
+        received: Received,
+        sources: Sources,
+        declared: Source | None,
+        originals: Originals | None,
     ) -> None:
         self._connection = connection
-        self._path = path
+        self._path = received.path
+        self._name = received.name
+        self._origin = received.origin
         self._sources = sources
         self._declared = declared
-        self._stored = StoredFile(path)
-        self._size = path.stat().st_size
+        self._stored = StoredFile(received.path, originals)
+        self._size = received.path.stat().st_size
 
     def run(self) -> FileResult:
         forced_encoding: tuple[str, bool] | None = None
-        for _ in range(_PASSES):
-            attempt = _Attempt(self._declared or UNASSIGNED)
+        for _ in range(PASSES):
+            attempt = Attempt(self._declared or UNASSIGNED)
             try:
-                with transaction(self._connection) as cursor:
-                    # Two loaders on the same bytes take turns here; the second then finds them.
-                    cursor.execute(
-                        "select pg_advisory_xact_lock(%s, %s)",
-                        (_LOCK_LANDING, self._size & 0x7FFFFFFF),
-                    )
-                    seen = self._seen_before(cursor)
+                with self.turn() as cursor:
+                    seen = self.look(cursor)
                     if seen is not None:
                         return seen
-                    return self._land(cursor, attempt, forced_encoding)
+                    return self.land(cursor, attempt, forced_encoding)
             except NotUtf8:
                 forced_encoding = decide_encoding(self._stored.blocks())
             except Hold as hold:
-                return self._hold(attempt, hold)
+                return self.hold(hold, attempt)
             except psycopg2.errors.UniqueViolation:
                 # The bytes are not those we looked for above: the file was replaced meanwhile.
                 continue
             except psycopg2.DataError as error:
                 raise LandingError(
-                    f"{self._path}: the database refused what the loader sent "
+                    f"{self._origin}: the database refused what the loader sent "
                     f"({_first_line(error)}); nothing of the file has landed"
                 ) from error
             finally:
                 if attempt.stream is not None:
                     attempt.stream.close()
+                self._stored.drop_copy()
         raise LandingError(
-            f"{self._path} changed each time it was read; load it when it is complete"
+            f"{self._origin} changed each time it was read; load it when it is complete"
         )
+
+    @contextmanager
+    def turn(self) -> Iterator[Cursor]:
+        """A transaction in which no other loader is at work on the same bytes."""
+        with transaction(self._connection) as cursor:
+            # Two loaders on the same bytes take turns here; the second then finds them.
+            cursor.execute(
+                "select pg_advisory_xact_lock(%s, %s)", (_LOCK_LANDING, self._size & 0x7FFFFFFF)
+            )
+            yield cursor
 
     # -- duplicates ------------------------------------------------------------------------------
 
-    def _seen_before(self, cursor: Cursor) -> FileResult | None:
+    def seen_before(self) -> FileResult | None:
+        """``look`` in a transaction of its own."""
+        with self.turn() as cursor:
+            return self.look(cursor)
+
+    def look(self, cursor: Cursor) -> FileResult | None:
         """Bytes that have landed already: an event under the same name, else held."""
         cursor.execute(
             "select 1 from control.file "
-            "where byte_count = %s and status in ('landed', 'held') limit 1",
+            "where byte_count = %s and status in ('landed', 'held', 'discarded') limit 1",
             (self._size,),
         )
         if cursor.fetchone() is None:
@@ -165,23 +162,37 @@ class _Loading:
             return None
         sha256 = self._stored.fingerprint()
         cursor.execute(
-            "select file_id, file_name, source_code, data_count from control.file "
-            "where sha256 = %s and status = 'landed' order by file_id",
+            "select file_id, file_name, source_code, data_count, status from control.file "
+            "where sha256 = %s and status in ('landed', 'discarded') "
+            # What has landed answers before what a person put aside.
+            "order by status = 'landed' desc, file_id",
             (sha256,),
         )
         rows = cursor.fetchall()
-        for file_id, file_name, source_code, _ in rows:
-            if file_name == self._path.name and self._same_source(source_code):
-                _event(cursor, file_id, "seen_again", {"origin": str(self._path)})
+        for file_id, file_name, source_code, _, status in rows:
+            if file_name == self._name and self._same_source(source_code):
+                self._stored.keep_original()
+                record_event(cursor, file_id, "seen_again", {"origin": self._origin})
+                known = result_of(cursor, file_id, origin=self._origin)
+                if status == "discarded":
+                    return replace(
+                        known,
+                        explanation=f"discarded before, as file {file_id}; "
+                        f"`ratehouse files release {file_id}` lands it after all",
+                    )
                 return replace(
-                    _result_of(cursor, file_id, origin=str(self._path)),
+                    known,
                     status="already_loaded",
                     explanation=f"the same bytes landed as file {file_id}",
                 )
         # A file without records cannot bill anything twice: headers alone repeat every day.
-        original = next((row for row in rows if row[3] > 0), None)
+        original = next((row for row in rows if row[3] > 0 and row[4] == "landed"), None)
         if original is not None:
-            raise _SameBytes(original[0], original[1])
+            raise Hold(
+                "same_bytes",
+                f"the same bytes landed as file {original[0]} ({original[1]})",
+                original[0],
+            )
         return None
 
     def _same_source(self, source_code: str) -> bool:
@@ -191,20 +202,15 @@ class _Loading:
 
     # -- one pass --------------------------------------------------------------------------------
 
-    def _land(
-        self, cursor: Cursor, attempt: _Attempt, forced_encoding: tuple[str, bool] | None
+    def land(
+        self, cursor: Cursor, attempt: Attempt, forced_encoding: tuple[str, bool] | None
     ) -> FileResult:
         blocks = self._opened(attempt, forced_encoding)
         shape = attempt.shape
         if shape is not None and self._declared is None:
             attempt.source = self._sources.unassigned(shape.layout)
-        cursor.execute(
-            "insert into control.file "
-            "(source_code, file_kind, file_name, origin, sha256, byte_count, status) "
-            "values (%s, 'unknown', %s, %s, %s, 0, 'failed') returning file_id",
-            (attempt.source.source_code, self._path.name, str(self._path), "0" * 64),
-        )
-        file_id = cursor.fetchone()[0]
+        self._check_name(cursor, attempt.source)
+        file_id = self._file_id(cursor, attempt.source)
         stream = attempt.stream = open_stream(
             blocks,
             shape,
@@ -214,37 +220,72 @@ class _Loading:
         )
         copied = self._copy(cursor, shape, stream)
         self._check_whole(attempt.source, stream)
+        attempt.sequence = self._check_sequence(cursor, attempt)
         if copied != (stream.data_count, stream.non_data.count, stream.quarantine.count):
             raise LandingError(
-                f"{self._path}: the database counted {copied} rows, the loader "
+                f"{self._origin}: the database counted {copied} rows, the loader "
                 f"{stream.data_count} data, {stream.non_data.count} non-data and "
                 f"{stream.quarantine.count} quarantined; nothing has landed"
             )
         if self._stored.byte_count != self._path.stat().st_size:
             raise OSError(0, "the file changed while it was read; load it when it is complete")
-        self._register(cursor, file_id, attempt, "landed", None, None)
-        _event(
-            cursor,
-            file_id,
-            "landed",
-            {
-                "data": stream.data_count,
-                "non_data": stream.non_data.count,
-                "quarantined": stream.quarantine.count,
-            },
-        )
+        # Before the commit: whatever has landed has its original.
+        self._stored.keep_original()
+        self._landed(cursor, file_id, attempt)
         cursor.execute(
-            "update control.file set status = 'discarded' "
+            "update control.file set status = 'discarded', duplicate_of_file_id = %s "
             "where sha256 = %s and status = 'held' and source_code in (%s, 'unassigned') "
-            "and file_name = %s returning file_id",
-            (self._stored.sha256, attempt.source.source_code, self._path.name),
+            "and file_name = %s and file_id <> %s returning file_id",
+            (file_id, self._stored.sha256, attempt.source.source_code, self._name, file_id),
         )
         for (held_file_id,) in cursor.fetchall():
-            _event(cursor, held_file_id, "discarded", {"landed_as_file_id": file_id})
-        return _result_of(cursor, file_id)
+            record_event(cursor, held_file_id, "discarded", {"landed_as_file_id": file_id})
+        return result_of(cursor, file_id)
+
+    # What differs when a person lets a held file land (actions.Release).
+
+    def _file_id(self, cursor: Cursor, source: Source) -> int:
+        """The registry row of the file, brought up to date at the end."""
+        cursor.execute(
+            "insert into control.file "
+            "(source_code, file_kind, file_name, origin, sha256, byte_count, status) "
+            "values (%s, 'unknown', %s, %s, %s, 0, 'failed') returning file_id",
+            (source.source_code, self._name, self._origin, "0" * 64),
+        )
+        return cursor.fetchone()[0]
+
+    def _landed(self, cursor: Cursor, file_id: int, attempt: Attempt) -> None:
+        self._register(cursor, file_id, attempt, "landed", None, None)
+        record_event(cursor, file_id, "landed", counts_of(attempt))
+
+    def _check_name(self, cursor: Cursor, source: Source) -> None:
+        """Where a source wants it, a name lands once."""
+        if source.same_name_rule != "hold":
+            return
+        cursor.execute(
+            "select file_id from control.file where source_code = %s and file_name = %s "
+            "and status = 'landed' order by file_id limit 1",
+            (source.source_code, self._name),
+        )
+        row = cursor.fetchone()
+        if row is not None:
+            raise Hold(
+                "same_name",
+                f"a file of this name has landed as file {row[0]}, with another content",
+                row[0],
+            )
+
+    def _check_sequence(self, cursor: Cursor, attempt: Attempt) -> Place | None:
+        """The file's place in the row of its source's files, and what is missing before it."""
+        assert attempt.stream is not None
+        place = place_of(cursor, attempt.source, self._name, attempt.stream.stated_sequence)
+        if place is not None and place.missing and attempt.source.gap_rule == "hold":
+            attempt.sequence = place
+            raise Hold("sequence_gap", place.explanation)
+        return place
 
     def _opened(
-        self, attempt: _Attempt, forced_encoding: tuple[str, bool] | None
+        self, attempt: Attempt, forced_encoding: tuple[str, bool] | None
     ) -> Iterator[bytes]:
         """Look at the beginning: text or not, encoding, line ends, layout. Then all the blocks."""
         raw = self._stored.blocks()
@@ -302,7 +343,7 @@ class _Loading:
             for _ in pieces:
                 pass
         else:
-            encoding = _COPY_ENCODINGS[stream.encoding]
+            encoding = stream.copy_encoding
             data += _copy_rows(
                 cursor,
                 shape.layout.code,
@@ -349,7 +390,7 @@ class _Loading:
         self,
         cursor: Cursor,
         file_id: int,
-        attempt: _Attempt,
+        attempt: Attempt,
         status: str,
         hold: Hold | None,
         duplicate_of_file_id: int | None,
@@ -357,24 +398,8 @@ class _Loading:
         """Bring the registry row to what is known now."""
         shape = attempt.shape
         stream = attempt.stream
-        detection: dict[str, object] = {}
-        if attempt.recognition is not None:
-            detection["scores"] = attempt.recognition.scores
-        if shape is not None:
-            detection["header_line"] = shape.header_line
-            detection["mapping"] = {
-                target: column
-                for target, column in zip(
-                    shape.targets, describe_columns(shape.columns), strict=True
-                )
-                if column
-            }
-        if stream is not None and stream.stated_sequence is not None:
-            detection["sequence"] = stream.stated_sequence
-        if attempt.mostly_utf8:
-            detection["encoding"] = "damaged UTF-8"
-        if hold is not None:
-            detection["explanation"] = hold.explanation
+        detection = detection_of(attempt, hold)
+        place = attempt.sequence
         data, non_data, quarantined = (
             (stream.data_count, stream.non_data.count, stream.quarantine.count)
             if stream is not None
@@ -385,7 +410,8 @@ class _Loading:
             "byte_count = %s, compression = %s, encoding = %s, layout_code = %s, "
             "layout_variant = %s, delimiter = %s, columns = %s, detection = %s, status = %s, "
             "status_reason = %s, duplicate_of_file_id = %s, record_count = %s, data_count = %s, "
-            "non_data_count = %s, quarantined_count = %s, trailer_count = %s, trailer_total = %s "
+            "non_data_count = %s, quarantined_count = %s, trailer_count = %s, trailer_total = %s, "
+            "sequence_series = %s, sequence_number = %s "
             "where file_id = %s",
             (
                 attempt.source.source_code,
@@ -408,24 +434,46 @@ class _Loading:
                 quarantined,
                 stream.stated_count if stream else None,
                 stream.stated_total if stream else None,
+                place.series if place else None,
+                place.number if place else None,
                 file_id,
             ),
         )
 
-    def _hold(self, attempt: _Attempt, hold: Hold) -> FileResult:
-        """Keep the file in the registry without landing it; the same again is only an event."""
-        original = hold.file_id if isinstance(hold, _SameBytes) else None
+    def register_archive(self, cursor: Cursor, detection: str) -> int:
+        """The registry row of an archive whose files have been taken; it has no records."""
         sha256 = self._stored.fingerprint()
-        with transaction(self._connection) as cursor:
-            cursor.execute(
-                "select pg_advisory_xact_lock(%s, %s)",
-                (_LOCK_LANDING, self._size & 0x7FFFFFFF),
-            )
+        self._stored.keep_original()
+        source = self._declared or UNASSIGNED
+        cursor.execute(
+            "insert into control.file (source_code, file_kind, file_name, origin, sha256, "
+            "byte_count, compression, detection, status, content_checked_at) "
+            "values (%s, %s, %s, %s, %s, %s, %s, %s, 'landed', clock_timestamp()) "
+            "returning file_id",
+            (
+                source.source_code,
+                source.file_kind,
+                self._name,
+                self._origin,
+                sha256,
+                self._stored.byte_count,
+                self._stored.compression,
+                detection,
+            ),
+        )
+        return cursor.fetchone()[0]
+
+    def hold(self, hold: Hold, attempt: Attempt | None = None) -> FileResult:
+        """Keep the file in the registry without landing it; the same again is only an event."""
+        attempt = attempt or Attempt(self._declared or UNASSIGNED)
+        sha256 = self._stored.fingerprint()
+        self._stored.keep_original()
+        with self.turn() as cursor:
             cursor.execute(
                 "select file_id from control.file where sha256 = %s and status = 'held' "
                 "and file_name = %s and source_code = %s and status_reason = %s "
                 "order by file_id limit 1",
-                (sha256, self._path.name, attempt.source.source_code, hold.code),
+                (sha256, self._name, attempt.source.source_code, hold.code),
             )
             row = cursor.fetchone()
             if row is None:
@@ -433,28 +481,57 @@ class _Loading:
                     "insert into control.file "
                     "(source_code, file_kind, file_name, origin, sha256, byte_count, status) "
                     "values (%s, 'unknown', %s, %s, %s, 0, 'held') returning file_id",
-                    (attempt.source.source_code, self._path.name, str(self._path), sha256),
+                    (attempt.source.source_code, self._name, self._origin, sha256),
                 )
                 file_id = cursor.fetchone()[0]
                 event = "held"
             else:
                 file_id, event = row[0], "seen_again"
-            self._register(cursor, file_id, attempt, "held", hold, original)
-            _event(
+            self._register(cursor, file_id, attempt, "held", hold, hold.file_id)
+            record_event(
                 cursor,
                 file_id,
                 event,
-                {"reason": hold.code, "explanation": hold.explanation, "origin": str(self._path)},
+                {"reason": hold.code, "explanation": hold.explanation, "origin": self._origin},
             )
-            return replace(_result_of(cursor, file_id), explanation=hold.explanation)
+            return replace(result_of(cursor, file_id), explanation=hold.explanation)
 
 
-class _SameBytes(Hold):
-    """The bytes have landed under another name or source."""
+def detection_of(attempt: Attempt, hold: Hold | None) -> dict[str, object]:
+    """What recognition found, and what is odd about the file."""
+    shape = attempt.shape
+    stream = attempt.stream
+    detection: dict[str, object] = {}
+    if attempt.recognition is not None:
+        detection["scores"] = attempt.recognition.scores
+    if shape is not None:
+        detection["header_line"] = shape.header_line
+        detection["mapping"] = {
+            target: column
+            for target, column in zip(shape.targets, describe_columns(shape.columns), strict=True)
+            if column
+        }
+    if stream is not None and stream.stated_sequence is not None:
+        detection["sequence"] = stream.stated_sequence
+    if attempt.mostly_utf8:
+        detection["encoding"] = "damaged UTF-8"
+    place = attempt.sequence
+    if place is not None and place.missing:
+        detection["missing_files"] = place.missing
+    if hold is not None:
+        detection["explanation"] = hold.explanation
+    return detection
 
-    def __init__(self, file_id: int, file_name: str) -> None:
-        super().__init__("same_bytes", f"the same bytes landed as file {file_id} ({file_name})")
-        self.file_id = file_id
+
+def counts_of(attempt: Attempt) -> dict[str, object]:
+    """What landed, for the event."""
+    stream = attempt.stream
+    assert stream is not None
+    return {
+        "data": stream.data_count,
+        "non_data": stream.non_data.count,
+        "quarantined": stream.quarantine.count,
+    }
 
 
 def _copy_rows(
@@ -484,27 +561,6 @@ def _copy_spool(
     if spool.count == 0:
         return 0
     return _copy_rows(cursor, table, columns, spool.blocks(), encoding=encoding)
-
-
-def _event(
-    cursor: Cursor, file_id: int | None, event: str, detail: dict[str, object]
-) -> None:
-    cursor.execute(
-        "insert into control.event (subject, subject_id, event, detail) "
-        "values ('file', %s, %s, %s)",
-        (file_id, event, json.dumps(detail)),
-    )
-
-
-def _result_of(cursor: Cursor, file_id: int, *, origin: str | None = None) -> FileResult:
-    cursor.execute(
-        "select file_id, file_name, origin, status, status_reason, source_code, layout_code, "
-        "layout_variant, record_count, data_count, non_data_count, quarantined_count, "
-        "duplicate_of_file_id from control.file where file_id = %s",
-        (file_id,),
-    )
-    result = FileResult(*cursor.fetchone())
-    return result if origin is None else replace(result, origin=origin)
 
 
 def _text_encoding(encoding: str) -> str:

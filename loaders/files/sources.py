@@ -24,6 +24,9 @@ class Source:
     layout_code: str | None
     column_map: dict[str, str] = field(default_factory=dict)
     reject_ceiling_percent: Decimal = Decimal(50)
+    same_name_rule: str = "off"
+    sequence_pattern: str | None = None
+    gap_rule: str = "report"
 
 
 # Holds files nobody could place; its files have no rows, so it needs no reference row.
@@ -35,8 +38,8 @@ class Sources:
 
     def __init__(self, cursor: Cursor) -> None:
         cursor.execute(
-            "select source_code, file_kind, layout_code, column_map, reject_ceiling_percent "
-            "from reference.source "
+            "select source_code, file_kind, layout_code, column_map, reject_ceiling_percent, "
+            "same_name_rule, sequence_pattern, gap_rule from reference.source "
             "where recorded_to = 'infinity' and valid_during @> now() order by source_code"
         )
         self._by_code = {row[0]: Source(*row) for row in cursor.fetchall()}

@@ -44,7 +44,8 @@ def test_exit_codes_of_load(run: Callable[..., tuple[int, str]], tmp_path: Path)
     assert (code, "already loaded" in output) == (0, True)
 
     bad = tmp_path / "bad.csv"
-    bad.write_text(GOOD + "only,three,fields\n")
+    others = samples.lines(samples.MAPPED_HEADER, *map(samples.mapped, range(50, 55)))
+    bad.write_text(others + "only,three,fields\n")
     code, output = run("load", bad)
     assert code == 3
     assert "bad.csv, line 7, Duration: the line has 3 fields" in output

@@ -143,19 +143,19 @@ def test_unknown_source_and_missing_file(empty_warehouse: Warehouse) -> None:
 def test_a_file_that_grows_while_it_is_read_fails(
     empty_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from loaders.files.landing import _Loading
+    from loaders.files.landing import Loading
 
     warehouse = empty_warehouse
     path = warehouse.write("calls.csv", CONTENT)
-    original = _Loading._copy
+    original = Loading._copy
 
-    def copy_then_grow(self: _Loading, *arguments: object) -> tuple[int, int, int]:
+    def copy_then_grow(self: Loading, *arguments: object) -> tuple[int, int, int]:
         counts = original(self, *arguments)  # type: ignore[arg-type]
         with path.open("a") as stream:
             stream.write(samples.mapped(99) + "\n")
         return counts
 
-    monkeypatch.setattr(_Loading, "_copy", copy_then_grow)
+    monkeypatch.setattr(Loading, "_copy", copy_then_grow)
     (result,) = load_paths(warehouse.connection, [path])
     assert (result.status, result.status_reason) == ("failed", "unreadable")
     assert "changed while it was read" in result.explanation
@@ -226,8 +226,8 @@ if moment.isdigit():
         return original(self, lines)
     records.LineStream._numbered = numbered
 else:
-    function = {"registered": "_register", "event": "_event"}[moment]
-    holder = landing._Loading if moment == "registered" else landing
+    function = {"registered": "_register", "event": "record_event"}[moment]
+    holder = landing.Loading if moment == "registered" else landing
     original = getattr(holder, function)
     def then_die(*arguments):
         original(*arguments)
@@ -319,7 +319,7 @@ def test_memory_stays_flat(empty_warehouse: Warehouse, database: str, shape: str
     small = warehouse.write("small.csv", CONTENT)
     path = warehouse.folder / "large.csv"
     with path.open("wb") as stream:
-        stream.write((samples.MAPPED_HEADER + "\n" + samples.mapped(1) + "\n").encode())
+        stream.write((samples.MAPPED_HEADER + "\n" + samples.mapped(31) + "\n").encode())
         if shape == "one huge line":
             for _ in range(200):
                 stream.write(b"x" * 1024 * 1024)
@@ -333,7 +333,7 @@ def test_memory_stays_flat(empty_warehouse: Warehouse, database: str, shape: str
             for _ in range(100):
                 stream.write((b"y" * 8191 + b"\n") * 128)
             stream.write(b'",1,65,60\n')
-        stream.write((samples.mapped(2) + "\n").encode())
+        stream.write((samples.mapped(32) + "\n").encode())
     measured = subprocess.run(
         [sys.executable, "-c", _MEASURED, database, str(small), str(path)],
         check=True,

@@ -132,14 +132,17 @@ def _needed(nodes: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _model(node: Mapping[str, Any], database: str) -> Model:
     config = node["config"]
+    # The facts' own indexes serve history; here one looks up what became of a line.
     is_fact = config["materialized"] == "run_fact"
+    indexes = ({"columns": ["file_id", "line_no"]},) if is_fact else config.get("indexes") or ()
     return Model(
         name=node["alias"],
         schema=node["schema"],
-        is_view=config["materialized"] == "view",
+        # The canonical records are asked for several times: worked out once.
+        is_view=config["materialized"] == "view" and node["name"] not in RESULTS,
         is_barrier=any("evaluate_once" in hook["sql"] for hook in config["post-hook"]),
         sql=node["compiled_code"].replace(f'"{database}".', ""),
-        indexes=() if is_fact else tuple(config.get("indexes") or ()),
+        indexes=tuple(indexes),
     )
 
 

@@ -1,0 +1,343 @@
+"""What files would become if they were loaded and rated now, without changing anything.
+
+Every file is landed and rated for real, by the same code and the same SQL, in one transaction that
+is rolled back. So a preview can say what only the warehouse knows: which records repeat earlier
+ones, which service each belongs to and what it would cost.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from psycopg2.extensions import connection as Connection
+from psycopg2.extras import RealDictCursor
+
+from loaders.files.discover import Found, find_files
+from loaders.files.results import FileResult
+from loaders.files.sources import Source, Sources
+from loaders.files.stored import Hold
+from loaders.files.trial import land_in_transaction
+from loaders.runs.dry import DryRun, dry_run
+from orchestration.lib.dry_models import dry_models
+
+# Reasons that leave the records readable: a preview still shows them.
+_REPEATED = {"same_bytes", "same_name", "same_content"}
+_ROWS_AT_A_TIME = 500
+
+_COUNTS = {
+    "non_data_kinds": "select kind, count(*) from landing.non_data_line where file_id = %s "
+    "group by kind order by kind",
+    "quarantine_reasons": "select reason_code, count(*) from landing.quarantine "
+    "where file_id = %s group by reason_code order by reason_code",
+}
+_STATES = """
+    select
+        coalesce(
+            reasons.state,
+            case when canonical.billable then 'billable' else 'not_billable' end
+        ) as state,
+        coalesce(canonical.nonbillable_reason, '') as reason,
+        count(*)
+    from dry_usage.{view} as canonical
+    left join (
+        select reason_code, state from dry_seeds.record_reasons
+    ) as reasons on canonical.nonbillable_reason = reasons.reason_code
+    where canonical.file_id = %s
+    group by 1, 2
+    order by 1, 2
+"""
+_OUTCOMES = """
+    select rated.state, coalesce(rated.reason, '') as reason, count(*), sum(rated.{amount}),
+        sum(rated.cost_amount), rated.currency_code
+    from dry_rating.{fact} as rated
+    where rated.file_id = %s
+    group by rated.state, rated.reason, rated.currency_code
+    order by rated.state, rated.reason, rated.currency_code
+"""
+_RECORDS = """
+    select to_jsonb(canonical) - 'file_id' as record, (
+        select jsonb_agg(
+            jsonb_build_object(
+                'leg', rated.leg_no, 'direction', rated.direction, 'state', rated.state,
+                'reason', rated.reason, 'service', service_key.service_code,
+                'account', account_key.account_code, 'amount', rated.retail_amount::text,
+                'currency', rated.currency_code, 'repeats_usage_id', rated.original_usage_id
+            ) order by rated.leg_no
+        )
+        from dry_rating.rated_usage as rated
+        left join reference.service_key on rated.service_id = service_key.service_id
+        left join reference.account_key on rated.account_id = account_key.account_id
+        where rated.file_id = canonical.file_id and rated.line_no = canonical.line_no
+    ) as outcome
+    from dry_usage.int_usage__canonical as canonical
+    where canonical.file_id = %s
+    order by canonical.line_no
+"""
+_CHARGES = """
+    select to_jsonb(canonical) - 'file_id' as record, (
+        select jsonb_agg(
+            jsonb_build_object(
+                'state', rated.state, 'reason', rated.reason,
+                'service', service_key.service_code, 'account', account_key.account_code,
+                'amount', rated.charge_amount::text, 'currency', rated.currency_code,
+                'repeats_usage_id', rated.original_charge_id
+            )
+        )
+        from dry_rating.rated_charge as rated
+        left join reference.service_key on rated.service_id = service_key.service_id
+        left join reference.account_key on rated.account_id = account_key.account_id
+        where rated.file_id = canonical.file_id and rated.line_no = canonical.line_no
+    ) as outcome
+    from dry_usage.int_charge__canonical as canonical
+    where canonical.file_id = %s
+    order by canonical.line_no
+"""
+_BAD_LINES = """
+    select line_no, reason_code, field_name, reason,
+        left(convert_from(
+            decode(replace(encode(substr(raw_bytes, 1, 2000), 'hex'), '00', '3f'), 'hex'), 'LATIN1'
+        ), 500) as line_start
+    from landing.quarantine where file_id = %s order by line_no
+"""
+_OTHER_LINES = """
+    select line_no, kind, left(raw_line, 500) as line
+    from landing.non_data_line where file_id = %s order by line_no
+"""
+_PARTS = {
+    "records": _RECORDS,
+    "charges": _CHARGES,
+    "quarantine": _BAD_LINES,
+    "non_data_lines": _OTHER_LINES,
+}
+
+
+@dataclass
+class FilePreview:
+    """One file as it would end. The lists are read from the open transaction."""
+
+    result: FileResult
+    facts: dict[str, Any]
+    run: DryRun
+    file_id: int | None = None
+    names: dict[int, str] = field(default_factory=dict)
+
+    def part(self, name: str, limit: int | None = None) -> Iterator[dict[str, Any]]:
+        """records, charges, quarantine or non_data_lines, in the order of the file."""
+        if self.file_id is None:
+            return
+        query = _PARTS[name] + ("" if limit is None else f" limit {int(limit)}")
+        connection = self.run.cursor.connection
+        with connection.cursor(f"preview_{name}", cursor_factory=RealDictCursor) as rows:
+            rows.itersize = _ROWS_AT_A_TIME
+            rows.execute(query, (self.file_id,))
+            for row in rows:
+                yield self._record(row) if name in ("records", "charges") else dict(row)
+
+    def _record(self, row: dict[str, Any]) -> dict[str, Any]:
+        outcome = row["outcome"] or []
+        for leg in outcome:
+            repeated = leg.pop("repeats_usage_id")
+            if repeated is not None:
+                leg["repeats"] = self._where(repeated)
+        return {**_in_utc(row["record"]), "outcome": outcome}
+
+    def _where(self, usage_id: int) -> str:
+        file_id, rest = divmod(usage_id, 1 << 36)
+        return f"{self.names.get(file_id, f'file {file_id}')}:{rest >> 4}"
+
+    def to_json(self, limit: int | None = None) -> Iterator[str]:
+        """The whole preview as JSON text, in pieces: a file may have millions of records."""
+        yield json.dumps(self.facts, default=_plain, ensure_ascii=False)[:-1]
+        for name in _PARTS:
+            yield f', "{name}": ['
+            for number, row in enumerate(self.part(name, limit)):
+                yield ("," if number else "") + "\n  "
+                yield json.dumps(row, default=_plain, ensure_ascii=False)
+            yield "]"
+        yield "}"
+
+
+@contextmanager
+def preview_paths(
+    connection: Connection,
+    url: str,
+    paths: Iterable[Path | str],
+    *,
+    source: Source | str | None = None,
+    time_zone: str | None = None,
+) -> Iterator[list[FilePreview]]:
+    """Previews of files and of the files of folders; valid while the block lasts."""
+    with dry_run(connection, dry_models(url)) as run:
+        sources = Sources(run.cursor)
+        declared = sources.named(source) if isinstance(source, str) else source
+        previews = [
+            _land(run, found, sources, declared, -number)
+            for number, found in enumerate(find_files(paths), start=1)
+        ]
+        names = {p.file_id: p.result.file_name for p in previews if p.file_id is not None}
+        run.file_ids = sorted(names, reverse=True)
+        if run.file_ids:
+            run.rate()
+        for preview in previews:
+            preview.names = names
+            if preview.file_id is not None:
+                _count(preview)
+        yield previews
+
+
+def _land(
+    run: DryRun, found: Found, sources: Sources, declared: Source | None, file_id: int
+) -> FilePreview:
+    path = found.path
+    if found.refused is not None:
+        refused = FileResult(
+            None, path.name, str(path), "failed", found.refused, explanation=found.explanation
+        )
+        return FilePreview(refused, _facts(refused, {}), run)
+    source = declared or sources.of_folder(path.parent.name)
+    hold: Hold | None = None
+    for ignore_duplicates in (False, True):
+        run.cursor.execute("savepoint file")
+        try:
+            result = land_in_transaction(
+                run.cursor,
+                path,
+                sources,
+                source,
+                file_id=file_id,
+                ignore_duplicates=ignore_duplicates,
+            )
+        except Hold as reason:
+            run.cursor.execute("rollback to savepoint file")
+            hold = hold or reason
+            if reason.code not in _REPEATED or ignore_duplicates:
+                break
+            continue
+        except OSError as error:
+            run.cursor.execute("rollback to savepoint file")
+            failed = FileResult(
+                None, path.name, str(path), "failed", "unreadable",
+                explanation=f"cannot be read: {error.strerror or error}",
+            )  # fmt: skip
+            return FilePreview(failed, _facts(failed, {}), run)
+        if result.status == "already_loaded" and not ignore_duplicates:
+            hold = Hold("already_loaded", result.explanation)
+            run.cursor.execute("rollback to savepoint file")
+            continue
+        return _landed(run, result, file_id, hold)
+    assert hold is not None
+    held = FileResult(
+        None, path.name, str(path), "held", hold.code, explanation=hold.explanation
+    )
+    return FilePreview(held, _facts(held, getattr(hold, "detection", {})), run)
+
+
+def _landed(run: DryRun, result: FileResult, file_id: int, hold: Hold | None) -> FilePreview:
+    status, reason, explanation = result.status, result.status_reason, result.explanation
+    if hold is not None:
+        status = "already_loaded" if hold.code == "already_loaded" else "held"
+        reason, explanation = hold.code, hold.explanation
+    run.cursor.execute(
+        "select f.encoding, f.compression, f.delimiter, f.detection, f.byte_count, f.sha256, "
+        "f.trailer_count, f.trailer_total, f.file_kind, s.time_zone, s.carrier_code "
+        "from control.file as f left join reference.source as s "
+        "on f.source_code = s.source_code and s.recorded_to = 'infinity' "
+        "and s.valid_during @> now() where f.file_id = %s",
+        (file_id,),
+    )
+    names = [column.name for column in run.cursor.description or ()]
+    extra = dict(zip(names, run.cursor.fetchone(), strict=True))
+    shown = FileResult(
+        None, result.file_name, result.origin, status, reason, result.source_code,
+        result.layout_code, result.layout_variant, result.record_count, result.data_count,
+        result.non_data_count, result.quarantined_count, result.duplicate_of_file_id, explanation,
+    )  # fmt: skip
+    return FilePreview(shown, _facts(shown, extra), run, file_id)
+
+
+def _facts(result: FileResult, extra: dict[str, Any]) -> dict[str, Any]:
+    detection = extra.get("detection") or {}
+    return {
+        "file": result.file_name,
+        "path": result.origin,
+        "status": result.status,
+        "status_reason": result.status_reason,
+        "explanation": result.explanation,
+        "layout": result.layout_code,
+        "variant": result.layout_variant,
+        "scores": detection.get("scores", {}),
+        "source": result.source_code,
+        "carrier": extra.get("carrier_code"),
+        "file_kind": extra.get("file_kind"),
+        "time_zone": extra.get("time_zone"),
+        "encoding": extra.get("encoding"),
+        "compression": extra.get("compression"),
+        "delimiter": extra.get("delimiter"),
+        "header_line": detection.get("header_line"),
+        "mapping": detection.get("mapping", {}),
+        "bytes": extra.get("byte_count"),
+        "sha256": extra.get("sha256"),
+        "trailer_count": extra.get("trailer_count"),
+        "trailer_total": extra.get("trailer_total"),
+        "lines": {
+            "total": result.record_count,
+            "data": result.data_count,
+            "non_data": result.non_data_count,
+            "quarantined": result.quarantined_count,
+        },
+    }
+
+
+def _count(preview: FilePreview) -> None:
+    cursor = preview.run.cursor
+    for name, query in _COUNTS.items():
+        cursor.execute(query, (preview.file_id,))
+        preview.facts[name] = dict(cursor.fetchall())
+    states: dict[str, Any] = {
+        "billable": 0, "not_billable": {}, "duplicate": {}, "error": {},
+    }  # fmt: skip
+    for view in ("int_usage__canonical", "int_charge__canonical"):
+        cursor.execute(_STATES.format(view=view), (preview.file_id,))
+        for state, reason, count in cursor.fetchall():
+            if state == "billable":
+                states["billable"] += count
+            else:
+                states[state][reason] = states[state].get(reason, 0) + count
+    preview.facts["states"] = states
+    outcomes = []
+    for kind, fact, amount in (
+        ("usage", "rated_usage", "retail_amount"),
+        ("charge", "rated_charge", "charge_amount"),
+    ):
+        cursor.execute(_OUTCOMES.format(fact=fact, amount=amount), (preview.file_id,))
+        outcomes += [
+            {"kind": kind, "state": state, "reason": reason or None, "records": count,
+             "amount": money, "cost": cost, "currency": currency}
+            for state, reason, count, money, cost, currency in cursor.fetchall()
+        ]  # fmt: skip
+    preview.facts["outcome_if_loaded_now"] = outcomes
+
+
+_TIMES = ("start_utc", "answer_utc", "end_utc")
+
+
+def _in_utc(record: dict[str, Any]) -> dict[str, Any]:
+    """Instants with a Z, whatever the session's zone."""
+    for name in _TIMES:
+        if record.get(name):
+            instant = datetime.fromisoformat(record[name]).astimezone(UTC)
+            record[name] = instant.isoformat().replace("+00:00", "Z")
+    return record
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return str(value)
+    return str(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from loaders.files.documents import JsonStream, RadiusStream, XmlStream
 from loaders.files.lines import WholeLineStream
 from loaders.files.records import LineStream
 from loaders.files.streams import RecordStream
@@ -12,6 +13,9 @@ from loaders.layouts import Shape
 _READERS: dict[str, type[RecordStream]] = {
     "delimited": LineStream,
     "lines": WholeLineStream,
+    "json": JsonStream,
+    "xml": XmlStream,
+    "radius_detail": RadiusStream,
 }
 
 

@@ -17,6 +17,7 @@ KEPT_OF_A_BAD_LINE = 64 * 1024
 _SPOOL_IN_MEMORY = 1024 * 1024
 _SPOOL_BLOCK = 256 * 1024
 _COMMA = Dialect(b",")
+_COPY_ENCODINGS = {"utf-8": "UTF8", "cp1252": "WIN1252", "latin-1": "LATIN1"}
 
 
 class NotUtf8(Exception):
@@ -81,6 +82,11 @@ class RecordStream:
     def copy_delimiter(self) -> str:
         """What separates the values of ``copy_input``."""
         return ","
+
+    @property
+    def copy_encoding(self) -> str:
+        """The encoding of ``copy_input``, as the database calls it."""
+        return _COPY_ENCODINGS[self.encoding]
 
     def copy_input(self) -> Iterator[bytes]:
         """Rows of the landing table as CSV, in blocks."""

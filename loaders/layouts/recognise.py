@@ -26,6 +26,7 @@ from loaders.layouts.checks import (
     looks_like_data,
 )
 from loaders.layouts.dialect import dialect_of
+from loaders.layouts.documents import has_path, sample
 from loaders.layouts.layout import DELIMITERS, EXTRA_COLUMNS, HeaderRule, Layout, Variant
 from loaders.layouts.profile import squeeze
 
@@ -149,14 +150,14 @@ class _Sheets:
     """The first lines split in each way some layout asks for, once."""
 
     def __init__(self, numbered: Sequence[tuple[int, str]]) -> None:
-        self._numbered = numbered
+        self.numbered = numbered
         self._made: dict[tuple[str, str], _Sheet] = {}
 
     def of(self, layout: Layout) -> Iterator[_Sheet]:
         for delimiter in layout.delimiters:
             key = (delimiter, layout.quoting)
             if key not in self._made:
-                self._made[key] = _Sheet(self._numbered, *key)
+                self._made[key] = _Sheet(self.numbered, *key)
             if self._made[key].is_split:
                 yield self._made[key]
 
@@ -202,7 +203,7 @@ def recognise(
     complaints: list[str] = []
     sheets = _Sheets(numbered)
     for layout in considered:
-        for candidate in _candidates(layout, sheets, numbered, column_map, complaints):
+        for candidate in _candidates(layout, sheets, lines, column_map, complaints):
             scores[layout.code] = max(scores[layout.code], round(candidate.score, 3))
             if candidate.score >= needed and (best is None or candidate.rank > best.rank):
                 best = candidate
@@ -217,12 +218,15 @@ def recognise(
 def _candidates(
     layout: Layout,
     sheets: _Sheets,
-    numbered: Sequence[tuple[int, str]],
+    lines: Sequence[str],
     column_map: Mapping[str, str] | None,
     complaints: list[str],
 ) -> Iterator[_Candidate]:
     if layout.reader == "lines":
-        yield from _by_lines(layout, numbered)
+        yield from _by_lines(layout, sheets.numbered)
+        return
+    if layout.reader != "delimited":
+        yield from _by_documents(layout, lines)
         return
     for sheet in sheets.of(layout):
         if not layout.is_generic:
@@ -252,6 +256,26 @@ def _by_lines(layout: Layout, numbered: Sequence[tuple[int, str]]) -> Iterator[_
         column = layout.table_columns[0]
         shape = Shape(layout, "lines", None, None, (column,), (column,))
         yield _Candidate((data + other) / len(numbered), shape, is_named=True)
+
+
+def _by_documents(layout: Layout, lines: Sequence[str]) -> Iterator[_Candidate]:
+    """Documents: the share of the first records that have all that the layout requires."""
+    records = sample(layout, lines)
+    required = layout.documents.required
+    there = [
+        sum(has_path(record, path) for path in required) if record is not None else 0
+        for record in records
+    ]
+    if not any(there):
+        return
+    columns = layout.table_columns[:-1]
+    shape = Shape(layout, layout.reader, None, None, columns, columns)
+    whole = sum(found == len(required) for found in there)
+    if whole:
+        yield _Candidate(whole / len(records), shape, is_named=True, required=len(required))
+    else:
+        share = max(there) / len(required)
+        yield _Candidate(_INCOMPLETE * share, shape)
 
 
 def _by_header_words(layout: Layout, sheet: _Sheet) -> list[_Candidate]:

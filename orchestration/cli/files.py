@@ -46,9 +46,20 @@ def load(
         str | None,
         typer.Option(help="The source they come from; else the folder's name says it."),
     ] = None,
+    preview: Annotated[
+        bool,
+        typer.Option("--preview", help="Only show what they would become; nothing is changed."),
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option(help="With --preview: at most so many records of each file.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
 ) -> None:
     """Land files. Exit code 3 if a person should look at one of them."""
+    if preview:
+        from orchestration.cli.preview import preview as show_preview
+
+        return show_preview(paths, source=source, as_json=as_json, limit=limit)
     with closing(_connect()) as connection:
         results = load_paths(connection, paths, source_code=source)
         bad_lines = _first_quarantined(connection, results)

@@ -7,11 +7,13 @@
             row ~ ".usage_type = 'voice' and " ~ row ~ ".disposition <> 'answered'",
         'zero_duration':
             row ~ ".usage_type = 'voice' and " ~ row ~ ".billable_seconds = 0",
-        'service_code': row ~ ".called_number_class = 'service_code'",
+        'service_code':
+            row ~ ".usage_type = 'voice' and " ~ row ~ ".called_number_class = 'service_code'",
         'emergency_call': row ~ ".called_number_class = 'emergency'",
         'internal_call':
-            row ~ ".called_number_class in ('extension', 'name') and "
-            ~ row ~ ".calling_class <> 'e164'",
+            row ~ ".direction = 'internal' or (" ~ row ~ ".usage_type = 'voice' and "
+            ~ row ~ ".called_number_class in ('extension', 'name') and "
+            ~ row ~ ".calling_class <> 'e164')",
     } -%}
     {%- if rule not in conditions -%}
         {{ exceptions.raise_compiler_error(
@@ -25,6 +27,14 @@
     {#- Rules whose condition needs the matched service or product; they stand in the models named
         by the seed's description. -#}
     {{ return(['information_only_source', 'inbound_included', 'included_in_plan', 'excluded_product']) }}
+{%- endmacro %}
+
+{% macro layout_rules() -%}
+    {#- Rules that a layout's own staging model applies, in set_aside_rule. -#}
+    {{ return([
+        'paired_event', 'interim_record', 'leg_without_trunk', 'in_progress', 'access_record',
+        'server_event'
+    ]) }}
 {%- endmacro %}
 
 {% macro _rules_in_seed(only_enabled) -%}
@@ -50,7 +60,16 @@
 
 {% macro enabled_rules() -%}
     {#- Enabled rules of the record itself, in order of priority. -#}
-    {{ return(_rules_in_seed(true) | reject('in', late_rules()) | list) }}
+    {{ return(
+        _rules_in_seed(true) | reject('in', late_rules()) | reject('in', layout_rules()) | list
+    ) }}
+{%- endmacro %}
+
+{% macro disabled_layout_rules() -%}
+    {{ return(
+        _rules_in_seed(false) | select('in', layout_rules()) | reject('in', _rules_in_seed(true))
+        | list
+    ) }}
 {%- endmacro %}
 
 {% macro is_rule_enabled(rule) -%}
@@ -69,7 +88,13 @@
         when {{ usage_line }}.start_error is not null then {{ usage_line }}.start_error
         when {{ repeat }}.is_same_content then 'repeated_record'
         when not {{ repeat }}.is_same_content then 'key_conflict'
-        when {{ usage_line }}.duration_error is not null then {{ usage_line }}.duration_error
+        when
+            {{ usage_line }}.set_aside_rule is not null
+            {%- for rule in disabled_layout_rules() %}
+            and {{ usage_line }}.set_aside_rule <> '{{ rule }}'
+            {%- endfor %}
+            then {{ usage_line }}.set_aside_rule
+        when {{ usage_line }}.value_error is not null then {{ usage_line }}.value_error
         {%- for rule in enabled_rules() %}
         when {{ not_billable_condition(rule, usage_line) }} then '{{ rule }}'
         {%- endfor %}
@@ -77,6 +102,8 @@
             {{ usage_line }}.called_number_class = 'scientific'
             or {{ usage_line }}.calling_class = 'scientific'
             then 'scientific_notation_number'
+        -- data and features have no called number; a message may come from a name
+        when {{ usage_line }}.usage_type in ('data', 'feature', 'other') then null
         when {{ usage_line }}.called_number_class in ('missing', 'anonymous')
             then 'missing_called_number'
         when {{ usage_line }}.called_number_class in ('invalid', 'name')

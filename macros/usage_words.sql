@@ -37,3 +37,42 @@
         when 'transit' then 'transit'
     end
 {%- endmacro %}
+
+{% macro counted_number(raw, decimal_mark) -%}
+    {#- A count or volume: digits, with a decimal part or not; null when it is none. -#}
+    case
+        when {{ raw }} is null then null
+        when btrim({{ raw }}) ~ '^[0-9]{1,18}([.][0-9]{1,6})?$' then btrim({{ raw }})::numeric
+        when {{ decimal_mark }} = ',' and btrim({{ raw }}) ~ '^[0-9]{1,18},[0-9]{1,6}$'
+            then replace(btrim({{ raw }}), ',', '.')::numeric
+    end
+{%- endmacro %}
+
+{% macro volume_error(line, decimal_mark) -%}
+    {#- Why the volume of a record that is no call cannot be used. Data needs bytes; of anything else
+        there is one unless the file says how many. -#}
+    case
+        when {{ line }}.usage_type = 'voice' then null
+        when {{ line }}.usage_type = 'data' then
+            case
+                when
+                    btrim(coalesce({{ line }}.bytes_up_raw, '')) = ''
+                    and btrim(coalesce({{ line }}.bytes_down_raw, '')) = ''
+                    then 'missing_volume'
+                when
+                    (
+                        btrim({{ line }}.bytes_up_raw) <> ''
+                        and {{ counted_number(line ~ '.bytes_up_raw', decimal_mark) }} is null
+                    )
+                    or (
+                        btrim({{ line }}.bytes_down_raw) <> ''
+                        and {{ counted_number(line ~ '.bytes_down_raw', decimal_mark) }} is null
+                    )
+                    then 'invalid_volume'
+            end
+        when
+            btrim({{ line }}.quantity_raw) <> ''
+            and {{ counted_number(line ~ '.quantity_raw', decimal_mark) }} is null
+            then 'invalid_quantity'
+    end
+{%- endmacro %}

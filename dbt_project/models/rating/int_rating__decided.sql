@@ -16,6 +16,7 @@ select
         when priced.plan_id is null then 'no_plan'
         when
             priced.direction = 'inbound'
+            and priced.usage_type = 'voice'
             and priced.retail_deck_id is null
             and {{ is_rule_enabled('inbound_included') }}
             then 'inbound_included'

@@ -38,8 +38,9 @@ set_aside as (
         1::smallint as leg_no,
         judged.source_id,
         judged.usage_type,
-        case work_files.direction_mode
-            when 'inbound' then 'inbound'
+        case
+            when judged.direction in ('outbound', 'inbound') then judged.direction
+            when work_files.direction_mode = 'inbound' then 'inbound'
             else 'outbound'
         end as direction,
         judged.started_at,

@@ -30,14 +30,18 @@ judged as (
 select
     judged.*,
     case
+        when judged.usage_type in ('sms', 'mms') then 'messages'
+        when judged.usage_type = 'data' then 'data'
         when judged.direction = 'inbound' then 'inbound'
         when judged.called_class in ('toll_free', 'premium') then judged.called_class
         when judged.called_class = 'n11' then 'directory'
         else coalesce(judged.jurisdiction, 'indeterminate')
     end as charge_class,
     -- outbound: the called number; N11 as 1N11, which no area code can be; toll-free inbound is
-    -- priced by its origin; an extension is no number that a deck could price
+    -- priced by its origin; an extension is no number that a deck could price, and
+    -- decks price nothing but calls
     case
+        when judged.usage_type <> 'voice' then null
         when judged.direction = 'inbound' and judged.called_class = 'toll_free'
             then judged.calling_number
         when judged.called_number_class = 'n11' then 1000 + judged.called_short_number

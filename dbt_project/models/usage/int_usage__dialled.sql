@@ -42,7 +42,23 @@ select
     end as called_candidate,
     numbered.account_key,
     numbered.service_key_1,
+    numbered.service_clean_1,
+    case
+        when numbered.service_clean_1 is not null
+            then {{ e164_candidate('numbered.service_clean_1', 'numbered') }}
+    end as service_candidate_1,
     numbered.service_key_2,
+    numbered.service_clean_2,
+    case
+        when numbered.service_clean_2 is not null
+            then {{ e164_candidate('numbered.service_clean_2', 'numbered') }}
+    end as service_candidate_2,
+    numbered.direction,
+    numbered.set_aside_rule,
+    numbered.quantity,
+    numbered.bytes_up,
+    numbered.bytes_down,
+    numbered.volume_error,
     numbered.record_key_hash,
     numbered.content_hash
 from numbered

@@ -1,7 +1,9 @@
 -- Grain: one row per usage leg of the current run. A call between two known services has two legs,
 -- outbound for the caller and inbound for the called party, linked by file and line.
 -- Only lines without an early reason: the others have no service and no price to look for.
+-- Keys that no record of the run has are not joined.
 {{ config(post_hook="{{ evaluate_once() }}") }}
+{%- set keys = keys_of_run() %}
 
 with judged as (
     select * from {{ ref('int_usage__judged') }}
@@ -31,21 +33,28 @@ called_patterns as (
     select * from {{ ref('int_reference__service_pattern_pieces') }}
     where payload_id is not null
 ),
+{%- for key in keys if key != 'account_key' %}
 
-keys_1 as (
-    select * from {{ ref('int_reference__service_keys') }}
-    where identifier_kind = 'account_key' and direction in ('outbound', 'both')
+{{ key }}_numbers as (
+    select * from {{ ref('int_reference__service_numbers') }}
 ),
+{%- endfor %}
+{%- for key in keys %}
 
-keys_2 as (
+{{ key }}s as (
     select * from {{ ref('int_reference__service_keys') }}
-    where identifier_kind = 'account_key' and direction in ('outbound', 'both')
+    where identifier_kind = 'account_key'
 ),
+{%- endfor %}
 
 keyed as (
     select
         judged.*,
-        work_files.direction_mode,
+        -- what the record says of itself comes before what is said of its source
+        case
+            when judged.direction in ('outbound', 'inbound') then judged.direction
+            else work_files.direction_mode
+        end as direction_mode,
         work_files.rating_mode,
         work_files.classify_mode,
         work_files.cost_deck_id
@@ -54,25 +63,18 @@ keyed as (
     where not judged.is_set_aside
 ),
 
-matched as (
+-- named_service_id: the service whose number a service key gives; keyed_service_id: the one that
+-- a key names as an account key
+found as (
     select
         keyed.*,
-        coalesce(
-            calling_numbers.service_id,
-            calling_patterns.payload_id,
-            keys_1.service_id,
-            keys_2.service_id
-        ) as calling_service_id,
-        case
-            when calling_numbers.service_id is not null then 'number'
-            when calling_patterns.payload_id is not null then 'pattern'
-            when coalesce(keys_1.service_id, keys_2.service_id) is not null then 'account_key'
-        end as calling_method,
-        coalesce(called_numbers.service_id, called_patterns.payload_id) as called_service_id,
-        case
-            when called_numbers.service_id is not null then 'number'
-            when called_patterns.payload_id is not null then 'pattern'
-        end as called_method
+        calling_numbers.service_id as calling_number_service_id,
+        calling_patterns.payload_id as calling_pattern_service_id,
+        called_numbers.service_id as called_number_service_id,
+        called_patterns.payload_id as called_pattern_service_id,
+        {{ first_known(keys | reject('eq', 'account_key'), '_numbers.service_id') }}
+            as named_service_id,
+        {{ first_known(keys, 's.service_id') }} as keyed_service_id
     from keyed
     left join calling_numbers
         on
@@ -104,16 +106,64 @@ matched as (
             and keyed.started_at < called_patterns.valid_to
             and keyed.called_number >= called_patterns.from_number
             and keyed.called_number < called_patterns.to_number
-    left join keys_1
+    {%- for key in keys if key != 'account_key' %}
+    left join {{ key }}_numbers
         on
-            keyed.service_key_1 = keys_1.account_key
-            and keyed.started_at >= keys_1.valid_from
-            and keyed.started_at < keys_1.valid_to
-    left join keys_2
+            keyed.{{ key | replace('key', 'number') }} = {{ key }}_numbers.number
+            and {{ key }}_numbers.side = case keyed.direction_mode when 'inbound' then 2 else 1 end
+            -- a source that does not say who pays: the called number's own service is found anyway
+            and (
+                keyed.direction_mode <> 'indeterminate'
+                or keyed.{{ key | replace('key', 'number') }} is distinct from keyed.called_number
+            )
+            and keyed.started_at >= {{ key }}_numbers.valid_from
+            and keyed.started_at < {{ key }}_numbers.valid_to
+    {%- endfor %}
+    {%- for key in keys %}
+    left join {{ key }}s
         on
-            keyed.account_key = keys_2.account_key
-            and keyed.started_at >= keys_2.valid_from
-            and keyed.started_at < keys_2.valid_to
+            keyed.{{ key }} = {{ key }}s.account_key
+            and {{ key }}s.direction in (
+                'both', case keyed.direction_mode when 'inbound' then 'inbound' else 'outbound' end
+            )
+            and keyed.started_at >= {{ key }}s.valid_from
+            and keyed.started_at < {{ key }}s.valid_to
+    {%- endfor %}
+),
+
+-- the keys of a record stand for the side that pays: the calling one unless the call is inbound
+matched as (
+    select
+        found.*,
+        coalesce(
+            case when found.direction_mode <> 'inbound' then found.named_service_id end,
+            found.calling_number_service_id,
+            found.calling_pattern_service_id,
+            case when found.direction_mode <> 'inbound' then found.keyed_service_id end
+        ) as calling_service_id,
+        case
+            when found.direction_mode <> 'inbound' and found.named_service_id is not null
+                then 'number'
+            when found.calling_number_service_id is not null then 'number'
+            when found.calling_pattern_service_id is not null then 'pattern'
+            when found.direction_mode <> 'inbound' and found.keyed_service_id is not null
+                then 'account_key'
+        end as calling_method,
+        coalesce(
+            case when found.direction_mode = 'inbound' then found.named_service_id end,
+            found.called_number_service_id,
+            found.called_pattern_service_id,
+            case when found.direction_mode = 'inbound' then found.keyed_service_id end
+        ) as called_service_id,
+        case
+            when found.direction_mode = 'inbound' and found.named_service_id is not null
+                then 'number'
+            when found.called_number_service_id is not null then 'number'
+            when found.called_pattern_service_id is not null then 'pattern'
+            when found.direction_mode = 'inbound' and found.keyed_service_id is not null
+                then 'account_key'
+        end as called_method
+    from found
 ),
 
 legs as (
@@ -142,7 +192,7 @@ directed as (
             when legs.calling_service_id is null and legs.called_service_id is not null
                 then 'inbound'
             else 'outbound'
-        end as direction
+        end as leg_direction
     from legs
 )
 
@@ -152,7 +202,7 @@ select
     directed.leg_no,
     directed.source_id,
     directed.usage_type,
-    directed.direction,
+    directed.leg_direction as direction,
     directed.started_at,
     directed.time_quality,
     directed.duration_seconds,
@@ -168,11 +218,11 @@ select
     directed.rating_mode,
     directed.classify_mode,
     directed.cost_deck_id,
-    case directed.direction
+    case directed.leg_direction
         when 'outbound' then directed.calling_service_id
         else directed.called_service_id
     end as service_id,
-    case directed.direction
+    case directed.leg_direction
         when 'outbound' then directed.calling_method
         else directed.called_method
     end as match_method

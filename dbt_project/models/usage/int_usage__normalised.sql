@@ -1,5 +1,5 @@
 -- Grain: one row per landed usage line of the current run, narrow and typed.
--- start_error and duration_error name what could not be read; the values are then null.
+-- start_error and value_error name what could not be read; the values are then null.
 {{ config(materialized='work_table') }}
 
 with valued as (
@@ -18,10 +18,16 @@ select
         as duration_seconds,
     case
         when valued.duration_error is not null then null
-        when valued.known_disposition = 'answered' then valued.stated_billable_seconds
+        when valued.known_disposition = 'answered' or valued.usage_type <> 'voice'
+            then valued.stated_billable_seconds
         else 0
     end::numeric(12, 3) as billable_seconds,
-    valued.duration_error,
+    valued.quantity,
+    valued.bytes_up,
+    valued.bytes_down,
+    coalesce(valued.volume_error, valued.duration_error) as value_error,
+    valued.direction,
+    valued.set_aside_rule,
     valued.known_disposition as disposition,
     valued.calling_e164 as calling_number,
     {{ number_class(
@@ -38,6 +44,8 @@ select
     nullif(valued.account_key, '') as account_key,
     nullif(valued.service_key_1, '') as service_key_1,
     nullif(valued.service_key_2, '') as service_key_2,
+    valued.service_number_1,
+    valued.service_number_2,
     valued.record_key_hash,
     valued.content_hash
 from valued

@@ -47,7 +47,19 @@ select
     parsed.national_length_max,
     parsed.account_key,
     parsed.service_key_1,
+    case
+        when parsed.service_key_1 <> '' then {{ clean_number('parsed.service_key_1') }}
+    end as service_clean_1,
     parsed.service_key_2,
+    case
+        when parsed.service_key_2 <> '' then {{ clean_number('parsed.service_key_2') }}
+    end as service_clean_2,
+    parsed.direction,
+    parsed.set_aside_rule,
+    parsed.quantity,
+    parsed.bytes_up,
+    parsed.bytes_down,
+    parsed.volume_error,
     parsed.record_key_hash,
     parsed.content_hash
 from parsed

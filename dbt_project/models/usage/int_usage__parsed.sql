@@ -24,16 +24,43 @@ select
     usage_lines.account_key,
     usage_lines.service_key_1,
     usage_lines.service_key_2,
+    usage_lines.direction,
+    usage_lines.set_aside_rule,
     usage_lines.record_key_hash,
-    hash_record_extended(
-        row(
-            usage_lines.start_raw,
-            usage_lines.calling_raw,
-            usage_lines.called_raw,
-            usage_lines.billable_raw,
-            usage_lines.disposition_raw
-        ), 0
-    ) as content_hash,
+    case
+        when usage_lines.usage_type = 'voice'
+            then
+                hash_record_extended(
+                    row(
+                        usage_lines.start_raw,
+                        usage_lines.calling_raw,
+                        usage_lines.called_raw,
+                        usage_lines.billable_raw,
+                        usage_lines.disposition_raw
+                    ), 0
+                )
+        else
+            hash_record_extended(
+                row(
+                    usage_lines.start_raw,
+                    usage_lines.calling_raw,
+                    usage_lines.called_raw,
+                    usage_lines.billable_raw,
+                    usage_lines.disposition_raw,
+                    usage_lines.quantity_raw,
+                    usage_lines.bytes_up_raw,
+                    usage_lines.bytes_down_raw
+                ), 0
+            )
+    end as content_hash,
+    case
+        when usage_lines.usage_type in ('voice', 'data') or btrim(usage_lines.quantity_raw) <> ''
+            then {{ counted_number('usage_lines.quantity_raw', 'work_files.decimal_mark') }}
+        else 1
+    end as quantity,
+    {{ counted_number('usage_lines.bytes_up_raw', 'work_files.decimal_mark') }} as bytes_up,
+    {{ counted_number('usage_lines.bytes_down_raw', 'work_files.decimal_mark') }} as bytes_down,
+    {{ volume_error('usage_lines', 'work_files.decimal_mark') }} as volume_error,
     {{ iso_timestamp('usage_lines.start_raw', 'work_files.date_order') }} as start_iso,
     {{ written_offset('usage_lines.start_raw') }} as start_offset,
     {{ plain_digits('usage_lines.calling_raw') }} as calling_digits,
@@ -45,7 +72,7 @@ select
     {{ disposition('usage_lines.disposition_raw') }} as disposition,
     work_files.source_id,
     work_files.received_at,
-    work_files.time_zone,
+    coalesce(usage_lines.start_zone, work_files.time_zone) as time_zone,
     work_files.number_plan,
     work_files.country_code,
     work_files.international_prefix,

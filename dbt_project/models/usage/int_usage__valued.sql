@@ -30,22 +30,44 @@ select
     end as start_error,
     coalesce(
         dialled.disposition,
-        case when dialled.stated_billable_seconds > 0 then 'answered' else 'no_answer' end
+        case
+            when dialled.usage_type <> 'voice' then 'unknown'
+            when dialled.stated_billable_seconds > 0 then 'answered'
+            else 'no_answer'
+        end
     ) as known_disposition,
     case
         when
-            dialled.duration_seconds between 0 and 604800
+            dialled.usage_type = 'voice'
+            and dialled.duration_seconds between 0 and 604800
             and dialled.stated_billable_seconds between 0 and 604800
             then null
         when
             coalesce(dialled.duration_raw, '') = ''
             and coalesce(dialled.billable_raw, '') = ''
-            then 'missing_duration'
+            then case when dialled.usage_type = 'voice' then 'missing_duration' end
         when
             dialled.duration_seconds is null or dialled.stated_billable_seconds is null
             then 'invalid_duration'
         when dialled.duration_seconds < 0 or dialled.stated_billable_seconds < 0
             then 'negative_duration'
-        else 'implausible_duration'
-    end as duration_error
+        -- a data session may be open for weeks
+        when dialled.usage_type = 'voice' then 'implausible_duration'
+    end as duration_error,
+    case
+        when dialled.service_candidate_1 is not null
+            then
+                {{ e164_number(
+                    'dialled.service_candidate_1', 'dialled.service_key_1',
+                    'dialled.service_clean_1'
+                ) }}
+    end as service_number_1,
+    case
+        when dialled.service_candidate_2 is not null
+            then
+                {{ e164_number(
+                    'dialled.service_candidate_2', 'dialled.service_key_2',
+                    'dialled.service_clean_2'
+                ) }}
+    end as service_number_2
 from dialled

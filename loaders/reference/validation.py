@@ -64,7 +64,7 @@ def validate(
     for name in given:
         checks.types(columns[name])
     checks.finish()
-    _make_typed(cursor, columns, given)
+    _make_typed(cursor, kind, columns, given)
     checks.words()
     checks.constraints()
     checks.codes()
@@ -72,20 +72,38 @@ def validate(
     checks.finish()
 
 
-def _make_typed(cursor: Cursor, columns: dict[str, Column], given: list[str]) -> None:
+def _make_typed(
+    cursor: Cursor, kind: Kind, columns: dict[str, Column], given: list[str]
+) -> None:
     selected = []
     for column in columns.values():
+        default = column.default
+        if kind.name == "source" and "layout_code" in given:
+            default = _default_of_layout(cursor, column)
         if column.name in given:
             cell = f"nullif({column.name}, '')::{column.type}"
-            value = cell if column.default is None else f"coalesce({cell}, {column.default})"
+            value = cell if default is None else f"coalesce({cell}, {default})"
         else:
-            value = "null" if column.default is None else f"({column.default})"
+            value = "null" if default is None else f"({default})"
         selected.append(f"({value})::{column.type} as {column.name}")
     cursor.execute(
         f"create temporary table load_row on commit drop as "
         f"select line, {', '.join(selected)} from load_raw"
     )
     cursor.execute("analyze load_row")
+
+
+def _default_of_layout(cursor: Cursor, column: Column) -> str | None:
+    """What a source leaves open is read as its layout says, where the layout says it."""
+    known = {
+        layout.code: layout.defaults[column.name]
+        for layout in LAYOUTS.values()
+        if column.name in layout.defaults
+    }
+    if not known:
+        return column.default
+    cases = b" ".join(cursor.mogrify("when %s then %s", item) for item in known.items())
+    return f"case layout_code {cases.decode()} else {column.default} end"
 
 
 class _Checks:

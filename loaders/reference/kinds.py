@@ -18,6 +18,8 @@ class Kind:
     has_id: bool = False
     # Rows the warehouse itself made; a full load leaves them alone.
     built_in: str = "false"
+    # Columns in which somebody may write a secret by mistake: refusals do not repeat them.
+    hidden: frozenset[str] = frozenset()
 
     @property
     def code_column(self) -> str:
@@ -68,6 +70,11 @@ KINDS: dict[str, Kind] = {
             },
             has_id=True,
             built_in="source_code like 'unassigned\\_%'",
+        ),
+        Kind(
+            "collector",
+            ("collector_code",),
+            hidden=frozenset({"password_from", "private_key_from"}),
         ),
         Kind("npa", ("npa",)),
         Kind("npanxx", ("npanxx",)),

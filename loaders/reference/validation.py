@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor
 
-from loaders.layouts import LAYOUTS
+from loaders.collect.rules import RuleError, parse_rules
+from loaders.layouts import LAYOUTS, Layout
 from loaders.reference.errors import SHOWN, ReferenceRefused, Refusal
 from loaders.reference.kinds import KINDS, Kind
 
@@ -24,6 +25,13 @@ _INSTANT = (
     r"^(-?infinity|\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?"
     r"( ?(Z|[+-]\d{2}(:?\d{2})?))?)?)$"
 )
+# CHECK constraints on one column whose expression would say little.
+_WORDS = {
+    "collector_code": "must be 1 to 60 small letters, digits or _, and not the word test",
+    "password_from": "must be env:NAME or file:/path; the secret itself must not stand here",
+    "private_key_from": "must be env:NAME or file:/path; the key itself must not stand here",
+    "tls_trust": "must be system, file:/path of a CA, or sha256: and a fingerprint",
+}
 _NUMBER = r"^-?\d+(\.\d*)?$"
 
 
@@ -134,6 +142,8 @@ class _Checks:
         rows = self._cursor.fetchall()
         for line, value, *words, _ in rows:
             text = reason.format(*words) if words else reason
+            if column in self._kind.hidden:
+                value = None
             self._refusals.append(Refusal(line, column, value, text))
         self._total += rows[0][-1] if rows else 0
         return bool(rows)
@@ -217,10 +227,14 @@ class _Checks:
             )
         if self._kind.name == "source":
             self._source_layouts()
+        if self._kind.name == "collector":
+            self._collector_settings()
 
     def _source_layouts(self) -> None:
-        self._cursor.execute("select line, layout_code, column_map from load_row order by line")
-        for line, layout_code, column_map in self._cursor.fetchall():
+        self._cursor.execute(
+            "select line, layout_code, column_map, layout_options from load_row order by line"
+        )
+        for line, layout_code, column_map, options in self._cursor.fetchall():
             layout = LAYOUTS.get(layout_code)
             if layout is None:
                 self._add(
@@ -228,6 +242,7 @@ class _Checks:
                             f"are {', '.join(LAYOUTS)}")
                 )  # fmt: skip
                 continue
+            self._source_options(line, layout, options)
             if not isinstance(column_map, dict):
                 self._add(
                     Refusal(line, "column_map", json.dumps(column_map),
@@ -245,6 +260,78 @@ class _Checks:
                     self._add(
                         Refusal(line, "column_map", target, "stands for more than one column")
                     )
+
+    def _source_options(self, line: int, layout: Layout, options: object) -> None:
+        if not isinstance(options, dict):
+            self._add(
+                Refusal(line, "layout_options", json.dumps(options),
+                        'must be an object like {"conversation_time": "whole_seconds"}')
+            )  # fmt: skip
+            return
+        for name, value in options.items():
+            allowed = layout.options.get(name)
+            if allowed is None:
+                known = ", ".join(layout.options) or "none"
+                reason = f"the layout {layout.code} has no such option; it has {known}"
+                self._add(Refusal(line, "layout_options", name, reason))
+            elif value not in allowed:
+                self._add(
+                    Refusal(line, "layout_options", str(value),
+                            f"{name} must be one of {', '.join(allowed)}")
+                )  # fmt: skip
+
+    def _collector_settings(self) -> None:
+        """What one column asks of another, and rules that can be used."""
+        needs = (
+            ("host", "protocol <> 'folder' and host is null", "must not be empty"),
+            ("username", "protocol in ('sftp', 'imap') and username is null", "must not be empty"),
+            (
+                "password_from",
+                "protocol = 'imap' and password_from is null",
+                "must not be empty for a mailbox",
+            ),
+            (
+                "private_key_from",
+                "protocol <> 'sftp' and private_key_from is not null",
+                "is only for sftp",
+            ),
+            (
+                "password_from",
+                "protocol = 'sftp' and password_from is null and private_key_from is null",
+                "and private_key_from are both empty; one is needed",
+            ),
+            (
+                "directory",
+                "protocol = 'folder' and directory !~ '^/'",
+                "must be an absolute path like /srv/outbox",
+            ),
+            (
+                "after_folder",
+                "after_collection = 'move' and after_folder is null",
+                "must not be empty when after_collection is move",
+            ),
+        )
+        for column, broken, reason in needs:
+            self._find(column, reason, f"select line, {column} from load_row where {broken}")
+        self._cursor.execute(
+            "select source_code, file_kind from reference.source where recorded_to = 'infinity'"
+        )
+        kinds = dict(self._cursor.fetchall())
+        self._cursor.execute("select line, rules from load_row order by line")
+        for line, given in self._cursor.fetchall():
+            try:
+                rules = parse_rules(given)
+            except RuleError as error:
+                self._add(Refusal(line, "rules", None, str(error)))
+                continue
+            for source_code, file_kind in rules.sources:
+                if source_code not in kinds:
+                    self._add(Refusal(line, "rules", source_code, "there is no such source"))
+                elif file_kind and kinds[source_code] not in (file_kind, "mixed"):
+                    self._add(
+                        Refusal(line, "rules", source_code,
+                                f"is of kind {kinds[source_code]}, the rule says {file_kind}")
+                    )  # fmt: skip
 
     def _add(self, refusal: Refusal) -> None:
         self._refusals.append(refusal)
@@ -319,6 +406,8 @@ def _in_words(kind: str, expression: str, names: list[str]) -> tuple[str, str]:
         mode = "list" if column == "unit_price" else "markup"
         return column, f"must not be empty when price_mode is {mode}"
     column = names[0]
+    if column in _WORDS:
+        return column, _WORDS[column]
     if column == "prefix":
         return column, "must be 1 to 13 digits"
     allowed = re.findall(r"'([^']*)'::text", expression)

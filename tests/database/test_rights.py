@@ -33,6 +33,10 @@ REFERENCE = {
         "currency_code": "USD",
     },
     "rate": {"deck_code": "d", "prefix": "1", "price_per_minute": "0.01"},
+    "collector": {
+        "collector_code": "c", "protocol": "folder", "directory": "/srv/outbox",
+        "rules": '[{"name": "*.csv"}]',
+    },
     "npa": {"npa": 202, "usage_class": "geographic", "is_in_service": True},
     "npanxx": {"npanxx": 202555, "state_code": "DC", "is_in_service": True},
     "charge_tariff": {
@@ -45,6 +49,8 @@ HISTORY = (
     *(f"landing.{name}" for name in LANDING),
     "control.event",
     "control.reference_load",
+    "control.collection",
+    "control.collected_file",
     "ledger.invoice",
     "ledger.invoice_line",
 )

@@ -38,6 +38,8 @@ FILES = {
     "T,LINE,Line,list,10\n",
     "source": "source_code,carrier_code,file_kind,layout_code,charge_tariff_code,column_map\n"
     'sw,own,cdr,mapped_usage,,"{""When"": ""start_time""}"\n',
+    "collector": "collector_code,protocol,directory,rules\n"
+    'out,folder,/srv/outbox,"[{""name"": ""*.csv"", ""source"": ""sw""}]"\n',
     "npa": "npa,country,usage_class,is_in_service\n212,US,geographic,true\n",
     "npanxx": "npanxx,state_code,is_in_service\n212555,NY,true\n",
 }
@@ -81,7 +83,7 @@ def test_a_folder_loads_in_order_and_again_changes_nothing(empty_warehouse: Ware
         kind: warehouse.rows(f"select t::text from reference.{kind} as t order by 1")
         for kind in KINDS
     }
-    assert warehouse.value("select count(*) from control.reference_load") == 20
+    assert warehouse.value("select count(*) from control.reference_load") == 22
 
 
 def test_defaults_dates_and_types(empty_warehouse: Warehouse) -> None:

@@ -15,6 +15,7 @@ from orchestration.lib.words import failures_in_words
 REFERENCE_FOLDER = dg.AssetKey(["files", "reference_folder"])
 KINDS = (
     "source",
+    "collector",
     "account",
     "service",
     "service_identifier",

@@ -12,21 +12,22 @@
 {%- endmacro %}
 
 {% macro current_run() -%}
-    {#- The running rating run of this build schema: {id, kind, cutoff}. A dbt process left over
-        from an abandoned attempt carries an old token and stops here. -#}
+    {#- The running rating run of this build schema: {id, kind, cutoff, undoes}. A dbt process left
+        over from an abandoned attempt carries an old token and stops here. -#}
     {%- if is_dry() -%}
-        {{ return({'id': -1, 'kind': 'dry', 'cutoff': 'DRY RUN CUTOFF'}) }}
+        {{ return({'id': -1, 'kind': 'dry', 'cutoff': 'DRY RUN CUTOFF', 'undoes': none}) }}
     {%- endif -%}
+    {%- set none_open = {'id': -1, 'kind': 'initial', 'cutoff': 'infinity', 'undoes': none} -%}
     {%- if not execute -%}
-        {{ return({'id': -1, 'kind': 'initial', 'cutoff': 'infinity'}) }}
+        {{ return(none_open) }}
     {%- endif -%}
     {%- set rows = run_query(
-        "select rating_run_id, run_kind, reference_cutoff::text, run_token::text"
+        "select rating_run_id, run_kind, reference_cutoff::text, run_token::text, undoes_run_id"
         ~ " from control.rating_run where status = 'running' and build_schema = '"
         ~ build_schema() ~ "'"
     ).rows -%}
     {%- if rows | length == 0 -%}
-        {{ return({'id': -1, 'kind': 'initial', 'cutoff': 'infinity'}) }}
+        {{ return(none_open) }}
     {%- endif -%}
     {%- set run = rows[0] -%}
     {%- set token = env_var('RATEHOUSE_RUN_TOKEN', '') -%}
@@ -35,7 +36,7 @@
             'rating run ' ~ run[0] ~ ' was taken over by a newer attempt; this process stops'
         ) }}
     {%- endif -%}
-    {{ return({'id': run[0], 'kind': run[1], 'cutoff': run[2]}) }}
+    {{ return({'id': run[0], 'kind': run[1], 'cutoff': run[2], 'undoes': run[4]}) }}
 {%- endmacro %}
 
 {% macro current_invoice_run() -%}

@@ -42,6 +42,23 @@
     {%- endif -%}
 {%- endmacro %}
 
+{% macro withdrawn_files() -%}
+    {#- Files whose withdrawal is in force: what stands in them is the original of nothing. A run
+        that takes a withdrawal back sees it undone already. -#}
+    select work_file.file_id
+    from {{ source('control', 'rating_run_file') }} as work_file
+    inner join {{ source('control', 'rating_run') }} as withdrawal
+        on work_file.rating_run_id = withdrawal.rating_run_id
+    where
+        work_file.is_withdrawal
+        and withdrawal.run_kind = 'withdraw'
+        and withdrawal.status = 'closed'
+        and withdrawal.build_schema = '{{ '' if is_dry() else build_schema() }}'
+        {%- if current_run()['undoes'] %}
+        and withdrawal.rating_run_id <> {{ current_run()['undoes'] }}
+        {%- endif %}
+{%- endmacro %}
+
 {% macro days_of_run(column) -%}
     {#- The UTC days on which the current run has usage, as literal half-open ranges of column:
         literals prune partitions at planning. Adjacent days are joined. -#}

@@ -1,5 +1,8 @@
-{#- Which rows of earlier runs the current run replaces, for a fact with file_id and line_no. -#}
+{#- Which rows of earlier runs the current run replaces, for a fact with file_id and line_no: those
+    that count so far, of the lines it rates, and of all lines of a file that it withdraws. -#}
 {% macro superseded_rows(fact, key) -%}
+{%- set run = current_run() -%}
+{%- set replaced_so_far = execute and load_relation(this) is not none -%}
 with rated as (
     select * from {{ ref(fact) }}
 ),
@@ -12,6 +15,23 @@ work_files as (
     select * from {{ source('control', 'rating_run_file') }}
 ),
 
+{%- if replaced_so_far %}
+
+replaced_before as (
+    select
+        supersession.account_id,
+        supersession.{{ key }},
+        supersession.superseded_run_id
+    from {{ this }} as supersession
+    inner join runs as later_runs on supersession.rating_run_id = later_runs.rating_run_id
+    where
+        later_runs.status = 'closed'
+        {%- if run['undoes'] %}
+        and later_runs.rating_run_id <> {{ run['undoes'] }}
+        {%- endif %}
+),
+{%- endif %}
+
 replaced_lines as (
     select distinct
         rated.file_id,
@@ -19,9 +39,20 @@ replaced_lines as (
     from rated
     where
         rated.rating_run_id = {{ run_id() }}
-        {%- if current_run()['kind'] == 'initial' %}
+        {%- if run['kind'] == 'initial' %}
         and false -- an initial run rates lines that nobody rated before
         {%- endif %}
+    {%- if run['kind'] == 'withdraw' %}
+    union
+    select
+        rated.file_id,
+        rated.line_no
+    from rated
+    inner join work_files on rated.file_id = work_files.file_id
+    where
+        work_files.rating_run_id = {{ run_id() }}
+        and work_files.is_withdrawal
+    {%- endif %}
 )
 
 select
@@ -48,6 +79,16 @@ where
                 and earlier.rating_run_id < {{ run_id() }}
         )
     )
+    {%- if replaced_so_far %}
+    and not exists (
+        select 1
+        from replaced_before
+        where
+            replaced_before.account_id = rated.account_id
+            and replaced_before.{{ key }} = rated.{{ key }}
+            and replaced_before.superseded_run_id = rated.rating_run_id
+    )
+    {%- endif %}
 {%- endmacro %}
 
 {#- The rows of a fact that count: of closed runs, not replaced by a later closed run. -#}

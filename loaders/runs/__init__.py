@@ -23,6 +23,7 @@ from loaders.runs.rating import (
     fail_rating_run,
     open_rating_run,
     open_reprocess_run,
+    resume_rating_run,
 )
 from loaders.runs.suspense import (
     SuspenseFilters,
@@ -31,6 +32,15 @@ from loaders.runs.suspense import (
     parse_day,
     preview_reprocess,
 )
+from loaders.runs.withdraw import (
+    WithdrawalPreview,
+    drafts_out_of_date,
+    open_restore_run,
+    open_withdraw_run,
+    preview_restore,
+    preview_withdrawal,
+)
+from loaders.runs.withdrawal import WithdrawalRefused, refuse_invoices
 
 __all__ = [
     "CodeVersion",
@@ -43,18 +53,27 @@ __all__ = [
     "RunDoesNotBalance",
     "SuspenseFilters",
     "SuspenseGroup",
+    "WithdrawalPreview",
+    "WithdrawalRefused",
     "bill_groups",
     "choose_bill_groups",
     "close_invoice_run",
     "close_rating_run",
     "code_version",
+    "drafts_out_of_date",
     "fail_invoice_run",
     "fail_rating_run",
     "filters_from_config",
     "open_invoice_run",
     "open_rating_run",
     "open_reprocess_run",
+    "open_restore_run",
+    "open_withdraw_run",
     "parse_day",
     "parse_period",
     "preview_reprocess",
+    "preview_restore",
+    "preview_withdrawal",
+    "refuse_invoices",
+    "resume_rating_run",
 ]

@@ -14,7 +14,8 @@ from psycopg2.extras import Json
 from loaders.errors import RatehouseError
 from loaders.runs import locks
 from loaders.runs.errors import InvoiceRunRefused, RunAbandoned
-from loaders.runs.rating import fix_reference_cutoff, record_event
+from loaders.runs.events import record_event
+from loaders.runs.rating import fix_reference_cutoff
 from loaders.runs.schemas import build_relation
 
 _PERIOD = re.compile(r"(\d{4})-(\d{2})(?:-01)?")
@@ -143,12 +144,12 @@ def _begin(
         cutoff = fix_reference_cutoff(cursor)
         cursor.execute(
             "select exists (select from control.rating_run "
-            "where status = 'running' and build_schema = %s)",
+            "where status in ('running', 'queued') and build_schema = %s)",
             (build_schema,),
         )
         if cursor.fetchone()[0]:
             raise InvoiceRunRefused(
-                "a rating run was killed half way and is not finished: finish it first "
+                "a rating run waits, or was killed half way and is not finished: finish it first "
                 "(ratehouse rate), then draft"
             )
         # A killed building of another group may still stand; the lock says that nobody is at it.
@@ -170,7 +171,8 @@ def _begin(
                 code_commit = excluded.code_commit,
                 orchestrator_run_id = excluded.orchestrator_run_id,
                 run_token = gen_random_uuid(), is_building = true,
-                opened_at = clock_timestamp(), drafted_at = null
+                opened_at = clock_timestamp(), drafted_at = null, stale_since = null,
+                stale_reason = null
             where r.status in ('draft', 'failed')
             returning invoice_run_id, run_token::text, control_totals ->> 'content_checksum'
             """,

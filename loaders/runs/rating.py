@@ -7,7 +7,7 @@ same work set, the same reference cut-off and a new token.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,10 +17,15 @@ from psycopg2 import sql
 from psycopg2.extras import Json, RealDictCursor
 
 from loaders.errors import RatehouseError
-from loaders.runs import locks
+from loaders.files.overlap import check_waiting_files
+from loaders.runs import locks, withdrawal
 from loaders.runs.errors import RunAbandoned, RunDoesNotBalance
+from loaders.runs.events import record_event
 from loaders.runs.schemas import build_relation, relation_exists
 from loaders.runs.suspense import SuspenseFilters, insert_suspended_records
+
+# Writes the work set of the run of this id; the number of its files, 0 if there is nothing to do.
+AddWork = Callable[[Any, int], int]
 
 # Waiting longer for a reference load to commit means something is stuck: say so instead.
 _REFERENCE_WAIT = "10min"
@@ -42,6 +47,7 @@ class RatingRun:
     line_count: int
     config: Mapping[str, Any] = field(default_factory=dict)
     holds_own_lock: bool = True
+    reason: str | None = None
 
     def environment(self) -> dict[str, str]:
         """What the dbt process of this attempt must carry; without it every model refuses."""
@@ -53,19 +59,8 @@ class RatingRun:
     def describe(self) -> str:
         """One line for progress and logs."""
         work = f"{self.file_count} file(s), {self.line_count} line(s)"
-        again = f", attempt {self.attempt} of an unfinished run" if self.is_resumed else ""
+        again = f", attempt {self.attempt} of an unfinished run" if self.attempt > 1 else ""
         return f"rating run {self.rating_run_id} ({self.run_kind}): {work}{again}"
-
-
-def record_event(
-    cursor: Any, subject: str, subject_id: int, event: str, detail: Mapping[str, Any], actor: str
-) -> None:
-    """Append to the memory of what happened, who did it and why."""
-    cursor.execute(
-        "insert into control.event (subject, subject_id, event, detail, actor) "
-        "values (%s, %s, %s, %s, %s)",
-        (subject, subject_id, event, Json(dict(detail)), actor),
-    )
 
 
 def fix_reference_cutoff(cursor: Any) -> datetime:
@@ -105,10 +100,14 @@ def open_rating_run(
     """
     if kind != "initial":
         raise RatehouseError(f"a rating run of kind {kind!r} is not opened from landed files")
-    return _open(
+
+    def add_new_files(cursor: Any, run_id: int) -> int:
+        return _insert_new_files(cursor, run_id, build_schema)
+
+    return open_run(
         connection,
         kind,
-        None,
+        add_new_files,
         requested_by=requested_by,
         reason=reason,
         config=config or {},
@@ -135,10 +134,14 @@ def open_reprocess_run(
     An unfinished run comes first, whatever it was: its records may be among those asked for.
     Returns None when no suspended record fits.
     """
-    return _open(
+
+    def add_suspended_records(cursor: Any, run_id: int) -> int:
+        return insert_suspended_records(cursor, run_id, build_schema, filters)
+
+    return open_run(
         connection,
         "reprocess",
-        filters,
+        add_suspended_records,
         requested_by=requested_by,
         reason=reason,
         config=filters.to_config(),
@@ -149,19 +152,43 @@ def open_reprocess_run(
     )
 
 
-def _open(
+def resume_rating_run(
     connection: Any,
-    kind: str,
-    filters: SuspenseFilters | None,
     *,
     requested_by: str,
-    reason: str | None,
-    config: Mapping[str, Any],
     code_commit: str,
     code_is_dirty: bool,
-    orchestrator_run_id: str | None,
-    build_schema: str,
+    orchestrator_run_id: str | None = None,
+    build_schema: str = "",
 ) -> RatingRun | None:
+    """Take up an unfinished or queued run; None when there is none."""
+    return open_run(
+        connection,
+        None,
+        None,
+        requested_by=requested_by,
+        code_commit=code_commit,
+        code_is_dirty=code_is_dirty,
+        orchestrator_run_id=orchestrator_run_id,
+        build_schema=build_schema,
+    )
+
+
+def open_run(
+    connection: Any,
+    kind: str | None,
+    add_work: AddWork | None,
+    *,
+    requested_by: str,
+    code_commit: str,
+    code_is_dirty: bool,
+    reason: str | None = None,
+    config: Mapping[str, Any] | None = None,
+    orchestrator_run_id: str | None = None,
+    build_schema: str = "",
+    undoes_run_id: int | None = None,
+) -> RatingRun | None:
+    """Take up the unfinished run if there is one, else make one of the work that is added to it."""
     took_lock = locks.take_lock(connection, build_schema)
     code = {
         "code_commit": code_commit,
@@ -173,9 +200,20 @@ def _open(
         refresh_statistics(connection)
         run_id = _resume(connection, build_schema, requested_by, code)
         is_resumed = run_id is not None
-        if run_id is None:
+        if run_id is None and kind is not None and add_work is not None:
+            if kind == "initial":
+                # Large files are compared with earlier ones here: their landing is quicker.
+                check_waiting_files(connection)
             run_id = _create(
-                connection, kind, filters, build_schema, requested_by, reason, config, code
+                connection,
+                kind,
+                add_work,
+                build_schema,
+                requested_by,
+                reason,
+                config or {},
+                code,
+                undoes_run_id,
             )
         if run_id is not None:
             return _read(connection, run_id, is_resumed=is_resumed, holds_own_lock=took_lock)
@@ -223,26 +261,34 @@ def _resume(
     with connection, connection.cursor() as cursor:
         cursor.execute(
             """
-            update control.rating_run
-            set status = 'running', attempt = attempt + 1, run_token = gen_random_uuid(),
-                code_commit = %(code_commit)s, code_is_dirty = %(code_is_dirty)s,
-                orchestrator_run_id = %(orchestrator_run_id)s
-            where rating_run_id = (
-                select rating_run_id
+            with unfinished as (
+                select rating_run_id, status
                 from control.rating_run
-                where build_schema = %(build_schema)s and status in ('running', 'failed')
+                where build_schema = %(build_schema)s
+                    and status in ('running', 'failed', 'queued')
                 -- Only one can be running, and it stands in the way of any other.
                 order by status = 'running' desc, rating_run_id
                 limit 1
             )
-            returning rating_run_id, attempt, failure
+            update control.rating_run as r
+            set status = 'running',
+                attempt = r.attempt + case when unfinished.status = 'queued' then 0 else 1 end,
+                run_token = gen_random_uuid(),
+                code_commit = %(code_commit)s, code_is_dirty = %(code_is_dirty)s,
+                orchestrator_run_id = %(orchestrator_run_id)s
+            from unfinished
+            where r.rating_run_id = unfinished.rating_run_id
+            returning r.rating_run_id, r.attempt, r.failure, unfinished.status
             """,
             {**code, "build_schema": build_schema},
         )
         row = cursor.fetchone()
         if row is None:
             return None
-        run_id, attempt, failure = row
+        run_id, attempt, failure, status = row
+        if status == "queued":
+            record_event(cursor, "rating_run", run_id, "opened", code, requested_by)
+            return run_id
         record_event(
             cursor,
             "rating_run",
@@ -260,24 +306,25 @@ def _resume(
 def _create(
     connection: Any,
     kind: str,
-    filters: SuspenseFilters | None,
+    add_work: AddWork,
     build_schema: str,
     requested_by: str,
     reason: str | None,
     config: Mapping[str, Any],
     code: Mapping[str, Any],
+    undoes_run_id: int | None,
 ) -> int | None:
     with connection, connection.cursor() as cursor:
-        if filters is None and not _has_new_files(cursor, build_schema):
+        if kind == "initial" and not _has_new_files(cursor, build_schema):
             return None
         cutoff = fix_reference_cutoff(cursor)
         cursor.execute(
             """
             insert into control.rating_run (
                 run_kind, build_schema, status, config, reason, requested_by, reference_cutoff,
-                code_commit, code_is_dirty, orchestrator_run_id
+                code_commit, code_is_dirty, orchestrator_run_id, undoes_run_id
             )
-            values (%s, %s, 'running', %s, %s, %s, %s, %s, %s, %s)
+            values (%s, %s, 'running', %s, %s, %s, %s, %s, %s, %s, %s)
             returning rating_run_id
             """,
             (
@@ -290,13 +337,11 @@ def _create(
                 code["code_commit"],
                 code["code_is_dirty"],
                 code["orchestrator_run_id"],
+                undoes_run_id,
             ),
         )
         run_id = cursor.fetchone()[0]
-        if filters is None:
-            file_count = _insert_new_files(cursor, run_id, build_schema)
-        else:
-            file_count = insert_suspended_records(cursor, run_id, build_schema, filters)
+        file_count = add_work(cursor, run_id)
         if file_count == 0:
             # No trace of a run that had nothing to do (an identity value is lost, no more).
             connection.rollback()
@@ -315,6 +360,8 @@ def _create(
 _NEW_FILES = """
     from control.file as f
     where f.status = 'landed'
+        -- one that landed since they were compared waits for the next run
+        and f.content_checked_at is not null
         and not exists (
             select from control.rating_run_file as w
             where w.file_id = f.file_id and w.build_schema = %(build_schema)s and w.is_initial
@@ -341,12 +388,12 @@ def _read(connection: Any, run_id: int, *, is_resumed: bool, holds_own_lock: boo
         cursor.execute(
             """
             select r.rating_run_id, r.run_kind, r.build_schema, r.run_token::text as run_token,
-                r.attempt, r.reference_cutoff, r.opened_at, r.config,
+                r.attempt, r.reference_cutoff, r.opened_at, r.config, r.reason,
                 (
                     select count(*) from control.rating_run_file as w
                     where w.rating_run_id = r.rating_run_id
                 )::integer as file_count,
-                case when r.run_kind = 'initial' then (
+                case when r.run_kind in ('initial', 'withdraw') then (
                     select coalesce(sum(f.data_count), 0)
                     from control.rating_run_file as w
                     inner join control.file as f on w.file_id = f.file_id
@@ -402,14 +449,17 @@ def _settle(connection: Any, run: RatingRun) -> tuple[dict[str, Any], str | None
             """,
             (status, status, Json(totals), problem, run.rating_run_id),
         )
+        actor = _actor(cursor, run)
         record_event(
             cursor,
             "rating_run",
             run.rating_run_id,
             status,
             {"attempt": run.attempt, "control_totals": totals, "failure": problem},
-            _actor(cursor, run),
+            actor,
         )
+        if problem is None:
+            withdrawal.settle(cursor, run, actor)
         return totals, problem
 
 

@@ -26,7 +26,7 @@ _STATES = """
 
     select
         f.file_name, f.status, f.record_count, f.data_count, f.non_data_count,
-        f.quarantined_count, r.held_count, r.is_balanced, r.difference,
+        f.quarantined_count, r.held_count + r.withdrawn_count, r.is_balanced, r.difference,
         r.billed_count, r.not_billable_count, r.duplicate_count, r.error_count,
         coalesce(c.billed, 0), coalesce(c.not_billable, 0), coalesce(c.duplicate, 0),
         coalesce(c.error, 0), coalesce(c.all_states, 0),
@@ -53,6 +53,9 @@ def assert_balanced(warehouse: Warehouse) -> int:
             assert (all_states, held) == (data, 0), name
             assert (non_data_rows, quarantine_rows) == (non_data, quarantined), name
             assert all_states + non_data_rows + quarantine_rows == records, name
+        elif status == "withdrawn":
+            assert (all_states, held) == (0, data), name
+            assert (non_data_rows, quarantine_rows) == (non_data, quarantined), name
         else:
             assert (all_states, non_data_rows, quarantine_rows, held) == (0, 0, 0, data), name
     out_of_balance = warehouse.rows(

@@ -102,6 +102,47 @@ class Warehouse:
         with self._session() as connection:
             return runs.preview_reprocess(connection, filters)
 
+    # -- withdrawing -------------------------------------------------------------------------------
+
+    def preview_withdrawal(self, file_id: int) -> runs.WithdrawalPreview:
+        """What withdrawing a file would take out."""
+        with self._session() as connection:
+            return runs.preview_withdrawal(connection, file_id)
+
+    def preview_restore(self, file_id: int) -> runs.WithdrawalPreview:
+        """What restoring a file would bring back."""
+        with self._session() as connection:
+            return runs.preview_restore(connection, file_id)
+
+    def withdraw(self, file_id: int, reason: str) -> dict[str, Any] | None:
+        """Withdraw a file; the run that rates its repeats is left to `rate`."""
+        with self._session() as connection:
+            run = runs.open_withdraw_run(
+                connection, file_id, reason=reason, **_BY, code_is_dirty=False
+            )
+            return self._finish(connection, run)
+
+    def restore(self, file_id: int, reason: str) -> dict[str, Any] | None:
+        """Take a withdrawal back."""
+        with self._session() as connection:
+            run = runs.open_restore_run(
+                connection, file_id, reason=reason, **_BY, code_is_dirty=False
+            )
+            return self._finish(connection, run)
+
+    def _finish(self, connection: Any, run: runs.RatingRun | None) -> dict[str, Any] | None:
+        if run is None:
+            return None
+        self.build("tag:rating", run.environment())
+        return runs.close_rating_run(connection, run)
+
+    def stale_drafts(self) -> list[tuple[str, str]]:
+        """Drafts that a withdrawal or restore has left out of date."""
+        with self._session() as connection:
+            return [
+                (f"{period:%Y-%m}", group) for period, group in runs.drafts_out_of_date(connection)
+            ]
+
     def open_run(self) -> OpenRun:
         """A rating run that the test builds and closes step by step."""
         return OpenRun(self)

@@ -20,6 +20,7 @@ earlier as (
             from {{ source('control', 'rating_run') }} as run
             where run.status = 'closed'
         )
+        and rated.file_id not in ({{ withdrawn_files() }})
     union all
     select
         charges.source_id,

@@ -30,6 +30,7 @@ history as (
             from {{ source('control', 'rating_run') }} as run
             where run.status = 'closed'
         )
+        and rated.file_id not in ({{ withdrawn_files() }})
 ),
 
 batch as (

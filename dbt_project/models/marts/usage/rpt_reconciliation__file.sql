@@ -1,14 +1,23 @@
 -- Grain: one row per file received. Every record of the file is in exactly one column; difference
 -- is what is lost or counted twice, and must be 0.
--- Totals of closed runs and of the one at work count, so that a run can be judged before it closes.
+-- Totals of closed runs and of the one at work count, so that a run can be judged before it closes;
+-- a withdrawal that the run at work takes back counts no more.
 with files as (
     select * from {{ source('control', 'file') }}
 ),
 
 runs as (
-    select *
-    from {{ source('control', 'rating_run') }}
-    where status in ('closed', 'running')
+    select run.*
+    from {{ source('control', 'rating_run') }} as run
+    where
+        run.status in ('closed', 'running')
+        and not exists (
+            select 1
+            from {{ source('control', 'rating_run') }} as restoring
+            where
+                restoring.undoes_run_id = run.rating_run_id
+                and restoring.status = 'running'
+        )
 ),
 
 rated_files as (
@@ -18,6 +27,16 @@ rated_files as (
     where
         work_file.is_initial
         and work_file.build_schema = '{{ build_schema() }}'
+),
+
+withdrawn_files as (
+    select work_file.file_id
+    from {{ source('control', 'rating_run_file') }} as work_file
+    inner join runs on work_file.rating_run_id = runs.rating_run_id
+    where
+        work_file.is_withdrawal
+        and work_file.build_schema = '{{ build_schema() }}'
+        and runs.run_kind = 'withdraw'
 ),
 
 totals as (
@@ -56,13 +75,23 @@ counted as (
             when files.status = 'landed' and rated_files.file_id is null then files.data_count
             else 0
         end as waiting_count,
-        case when files.status <> 'landed' then files.data_count else 0 end as held_count,
+        case
+            when files.status not in ('landed', 'withdrawn') then files.data_count
+            else 0
+        end as held_count,
+        -- what a withdrawal took out of the totals, or what nobody had rated before it
+        case
+            when withdrawn_files.file_id is not null then files.data_count
+            when files.status = 'withdrawn' and rated_files.file_id is null then files.data_count
+            else 0
+        end as withdrawn_count,
         coalesce(states.billed_count, 0) as billed_count,
         coalesce(states.not_billable_count, 0) as not_billable_count,
         coalesce(states.duplicate_count, 0) as duplicate_count,
         coalesce(states.error_count, 0) as error_count
     from files
     left join rated_files on files.file_id = rated_files.file_id
+    left join withdrawn_files on files.file_id = withdrawn_files.file_id
     left join states on files.file_id = states.file_id
 )
 
@@ -79,6 +108,7 @@ select
     counted.quarantined_count::bigint as quarantined_count,
     counted.held_count::bigint as held_count,
     counted.waiting_count::bigint as waiting_count,
+    counted.withdrawn_count::bigint as withdrawn_count,
     counted.billed_count::bigint as billed_count,
     counted.not_billable_count::bigint as not_billable_count,
     counted.duplicate_count::bigint as duplicate_count,
@@ -86,6 +116,7 @@ select
     (
         counted.held_count
         + counted.waiting_count
+        + counted.withdrawn_count
         + counted.billed_count
         + counted.not_billable_count
         + counted.duplicate_count
@@ -97,6 +128,7 @@ select
         counted.record_count
         - counted.held_count
         - counted.waiting_count
+        - counted.withdrawn_count
         - counted.billed_count
         - counted.not_billable_count
         - counted.duplicate_count
@@ -108,6 +140,7 @@ select
         counted.record_count
         = counted.held_count
         + counted.waiting_count
+        + counted.withdrawn_count
         + counted.billed_count
         + counted.not_billable_count
         + counted.duplicate_count

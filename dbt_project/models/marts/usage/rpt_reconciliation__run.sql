@@ -1,5 +1,5 @@
 -- Grain: one row per rating run. A run may close only when is_balanced: it rated each record of its
--- work set once, took out exactly what it replaced, and each of its files adds up.
+-- work set once, took out exactly what it replaced or withdrew, and each of its files adds up.
 with runs as (
     select *
     from {{ source('control', 'rating_run') }}
@@ -9,7 +9,8 @@ with runs as (
 work_by_file as (
     select
         work_file.rating_run_id,
-        sum(files.data_count) as data_count
+        sum(files.data_count) as data_count,
+        sum(files.data_count) filter (where work_file.is_withdrawal) as withdrawn_count
     from {{ source('control', 'rating_run_file') }} as work_file
     inner join {{ source('control', 'file') }} as files on work_file.file_id = files.file_id
     group by work_file.rating_run_id
@@ -78,6 +79,10 @@ counted as (
         end as landed_count,
         coalesce(sums.rated_count, 0) as rated_count,
         case
+            when runs.run_kind = 'withdraw' then coalesce(work_by_file.withdrawn_count, 0)
+            else 0
+        end as withdrawn_count,
+        case
             when runs.run_kind = 'initial' then 0
             else coalesce(sums.rated_count, 0) - coalesce(sums.net_count, 0)
         end as replaced_count,
@@ -102,6 +107,7 @@ select
     counted.landed_count::bigint as landed_count,
     counted.rated_count::bigint as rated_count,
     counted.replaced_count::bigint as replaced_count,
+    counted.withdrawn_count::bigint as withdrawn_count,
     counted.net_leg_count::bigint as net_leg_count,
     counted.net_billable_seconds::numeric(24, 3) as net_billable_seconds,
     counted.net_amount::numeric(28, 14) as net_amount,
@@ -109,7 +115,7 @@ select
     counted.files_out_of_balance::bigint as files_out_of_balance,
     (
         counted.landed_count = counted.rated_count
-        and (counted.run_kind = 'initial' or counted.net_count = 0)
+        and (counted.run_kind = 'initial' or counted.net_count = -counted.withdrawn_count)
         and counted.files_out_of_balance = 0
     ) as is_balanced
 from counted

@@ -63,6 +63,7 @@ unreadable_lines as (
     from {{ source('landing', 'quarantine') }} as quarantine
     inner join {{ source('control', 'file') }} as files
         on quarantine.file_id = files.file_id
+    where files.status <> 'withdrawn'
     group by quarantine.reason_code, files.source_code
 ),
 

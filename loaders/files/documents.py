@@ -86,7 +86,7 @@ class _ScannedStream(_DocumentStream):
     def _record(self, content: bytes, length: int) -> bytes:
         if length > MAXIMUM_LINE:
             self._too_long(content[:KEPT_OF_A_BAD_LINE], length, what="record")
-        elif not (self._refuse_nul(content) or self._refuse_undecodable(content)):
+        elif not self._is_unreadable(content):
             try:
                 return self._row(self._document(self._text(content)))
             except BrokenDocument as broken:
@@ -109,15 +109,14 @@ class _ScannedStream(_DocumentStream):
             is_structure = scanner.is_structure(line)
             line = line.rstrip(b"\r")
             self._begin(piece.line + number)
-            if is_structure and is_shared:
+            if (is_structure and is_shared) or self._is_unreadable(line):
                 continue
             if not line.strip(b" \t\x1a"):
                 self._not_data(line, "blank")
-            elif is_structure:
-                if not self._refuse_nul(line) and not self._refuse_undecodable(line):
-                    self._not_data(line, self._kind_by_profile(line) or "marker")
             elif (kind := self._kind_by_profile(line)) is not None:
                 self._not_data(line, kind)
+            elif is_structure:
+                self._not_data(line, "marker")
             else:
                 self._set_aside(
                     line, "unknown_record", "this stands between records and is none"
@@ -141,7 +140,11 @@ class JsonStream(_ScannedStream):
 
     def _lines(self) -> Iterator[bytes]:
         for line, length in whole_lines(self._blocks):
-            if not line.strip(b" \t\x1a"):
+            if length > MAXIMUM_LINE:
+                self._too_long(line, length, what="record")
+            elif self._is_unreadable(line):
+                pass
+            elif not line.strip(b" \t\x1a"):
                 self._not_data(line, "blank")
             elif (kind := self._kind_by_profile(line)) is not None:
                 self._not_data(line, kind)
@@ -187,7 +190,7 @@ class RadiusStream(_DocumentStream):
                 continue
             if not block:
                 begin = number
-                if (kind := self._kind_by_profile(line)) is not None:
+                if b"\x00" not in line and (kind := self._kind_by_profile(line)) is not None:
                     self._begin(number)
                     self._not_data(line, kind)
                     continue
@@ -203,7 +206,7 @@ class RadiusStream(_DocumentStream):
         if size > MAXIMUM_LINE:
             self._too_long(content[:KEPT_OF_A_BAD_LINE], size, what="block")
             return b""
-        if self._refuse_nul(content) or self._refuse_undecodable(content):
+        if self._is_unreadable(content):
             return b""
         first, *attributes = [self._text(line) for line in lines]
         try:

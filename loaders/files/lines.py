@@ -44,7 +44,7 @@ class WholeLineStream(RecordStream):
         for line, length in whole_lines(self._blocks):
             if length > MAXIMUM_LINE:
                 self._too_long(line[:KEPT_OF_A_BAD_LINE], length)
-            elif self._refuse_nul(line) or self._refuse_undecodable(line):
+            elif self._is_unreadable(line):
                 pass
             elif not line.strip(b" \t\x1a"):
                 self._not_data(line, "blank")

@@ -237,7 +237,7 @@ class LineStream(RecordStream):
         if len(line) > MAXIMUM_LINE:
             self._too_long(line[:KEPT_OF_A_BAD_LINE], len(line))
             return b"", after
-        if self._refuse_nul(line) or self._refuse_undecodable(line):
+        if self._is_unreadable(line):
             return b"", after
         if (kind := self._kind_of_non_data(line)) is not None:
             self._not_data(line, kind)

@@ -92,8 +92,11 @@ class RecordStream:
         """Rows of the landing table as CSV, in blocks."""
         raise NotImplementedError
 
-    def _refuse_undecodable(self, line: bytes) -> bool:
-        """Whether the line has to be set aside; a file that may be of another encoding stops."""
+    def _is_unreadable(self, line: bytes) -> bool:
+        """Whether the line is no text and was set aside; a file of another encoding stops."""
+        if b"\x00" in line:
+            self._set_aside(line, "nul_byte", "the line holds a zero byte, which is no text")
+            return True
         if not self._checks_utf8 or is_utf8(line):
             return False
         if not self._tolerate_undecodable:
@@ -101,12 +104,6 @@ class RecordStream:
         self._set_aside(
             line, "undecodable_bytes", "the line holds bytes that are not valid UTF-8"
         )
-        return True
-
-    def _refuse_nul(self, line: bytes) -> bool:
-        if b"\x00" not in line:
-            return False
-        self._set_aside(line, "nul_byte", "the line holds a zero byte, which is no text")
         return True
 
     def _kind_by_profile(self, line: bytes) -> str | None:

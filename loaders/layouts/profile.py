@@ -424,6 +424,9 @@ class _Reading:
             re.compile(text.encode())
         except (re.error, UnicodeEncodeError) as error:
             raise self._refuse(key, f"is no regular expression: {error}") from error
+        if re.search(r"(?<!\\)(?:\\\\)*\\[AZ]", text):
+            # The fast path looks at many lines at once.
+            raise self._refuse(key, "the ends of a line are written ^ and $, not \\A and \\Z")
         return LinePattern(text)
 
 

@@ -62,7 +62,8 @@ cleaned as (
         upper({{ json_text('parsed.leg', '$.variables.hangup_cause') }}) as cause,
         {{ json_text('parsed.leg', '$.variables.hangup_cause_q850') }} as cause_code_text,
         {{ percent_decoded(json_text('parsed.leg', '$.variables.accountcode')) }} as account_text,
-        {{ percent_decoded(json_text('parsed.leg', '$.variables.sip_gateway_name')) }} as gateway_text
+        {{ percent_decoded(json_text('parsed.leg', '$.variables.sip_gateway_name')) }}
+            as gateway_text
     from parsed
 ),
 

@@ -7,8 +7,7 @@
         inner join {{ source('control', 'file') }} as twin_file
             on
                 twin.file_id = twin_file.file_id
-                and twin_file.status = 'landed'
-                and twin_file.source_code = {{ record }}.source_code
+                and {{ counts_for_pairing('twin_file', record) }}
         where
             twin.failover_correlation_id = {{ record }}.failover_correlation_id
             and twin.direction is not distinct from {{ record }}.direction

@@ -65,7 +65,8 @@
 
 {% macro usage_contract_columns() -%}
     {#- Columns of every stg_<code>__usage, in this order. All but file_id, line_no and
-        record_key_hash are text. -#}
+        record_key_hash are text. content_key: what is equal in a repeat, where it is not the start,
+        the numbers, the talk time and the outcome. -#}
     {{ return([
         'file_id', 'line_no', 'usage_type', 'record_id', 'call_group_id',
         'start_raw', 'start_zone', 'answer_raw', 'end_raw',
@@ -75,7 +76,7 @@
         'direction', 'disposition_raw', 'cause_code', 'cause_text',
         'account_key', 'service_key_1', 'service_key_2', 'trunk', 'route', 'lrn',
         'carrier_amount_raw', 'carrier_currency', 'carrier_rate_code', 'category',
-        'set_aside_rule', 'record_key_hash'
+        'set_aside_rule', 'content_key', 'record_key_hash'
     ]) }}
 {%- endmacro %}
 
@@ -158,7 +159,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{% macro record_key_hash(alias, layout_code, record_id) -%}
+{% macro record_key_hash(alias, layout_code, record_id=none) -%}
     {#- 64-bit hash of what names a record at its source: the record id, an SQL expression, where it
         is neither null nor empty, else all landed values. -#}
     {%- if record_id in (none, 'null') -%}

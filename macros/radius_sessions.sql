@@ -31,8 +31,8 @@
                 else case when {{ columns.status }} <> '' then 'server' end
             end as event_kind,
             case
-                when {{ columns.event_time }} ~ '^[0-9]{10}$' then ({{ columns.event_time }})::numeric
-                when {{ columns.received_time }} ~ '^[0-9]{10}$'
+                when {{ columns.event_time }} ~ '^[0-9]{9,10}$' then ({{ columns.event_time }})::numeric
+                when {{ columns.received_time }} ~ '^[0-9]{9,10}$'
                     then ({{ columns.received_time }})::numeric - {{ _radius_number(columns.delay) }}
             end as event_at,
             case
@@ -238,8 +238,7 @@ from timed
         inner join {{ source('control', 'file') }} as other_file
             on
                 other.file_id = other_file.file_id
-                and other_file.status = 'landed'
-                and other_file.source_code = {{ event }}.source_code
+                and {{ counts_for_pairing('other_file', event) }}
         where
             other.session_id = {{ event }}.session_id
             and other.server is not distinct from {{ event }}.server

@@ -21,8 +21,7 @@
         inner join {{ source('control', 'file') }} as other_file
             on
                 other.file_id = other_file.file_id
-                and other_file.status = 'landed'
-                and other_file.source_code = {{ own_file }}.source_code
+                and {{ counts_for_pairing('other_file', own_file) }}
         where
             other.callid = {{ event }}.callid
             and (

@@ -136,22 +136,25 @@ def _make_index(cursor: Cursor, layout: Layout, columns: tuple[str, ...]) -> Non
     A layout that has none pays nothing: an index of this kind doubles the time of landing.
     """
     found_by = "_".join(re.sub(r"[^a-z0-9]+", "_", name.lower()) for name in columns)
-    keys = []
-    for name in columns:
-        column, dot, inside = name.partition(".")
-        keys.append(
-            # As staging writes it: only the same expression finds the index.
-            sql.SQL("(({}::jsonb) ->> {})").format(sql.Identifier(column), sql.Literal(inside))
-            if dot
-            else sql.Identifier(column)
-        )
     cursor.execute(
         sql.SQL("create index if not exists {} on {} ({})").format(
             sql.Identifier(f"{layout.code}_by_{found_by}"[:63]),
             sql.Identifier("landing", layout.code),
-            sql.SQL(", ").join(keys),
+            sql.SQL(", ").join(key_expression(name) for name in columns),
         )
     )
+
+
+def key_expression(name: str, table: str | None = None) -> sql.Composable:
+    """A column, or a value of one that holds JSON, as the index and staging write it.
+
+    Only the same expression finds the index.
+    """
+    column, dot, inside = name.partition(".")
+    identifier = sql.Identifier(*([table] if table else []), column)
+    if not dot:
+        return identifier
+    return sql.SQL("(({}::jsonb) ->> {})").format(identifier, sql.Literal(inside))
 
 
 def _make_source(cursor: Cursor, layout: Layout, clock: object) -> None:

@@ -17,6 +17,7 @@ from loaders.runs.invoice import (
     open_invoice_run,
     parse_period,
 )
+from loaders.runs.pairing import open_pairing_run, records_to_retry
 from loaders.runs.rating import (
     RatingRun,
     close_rating_run,
@@ -35,6 +36,7 @@ from loaders.runs.suspense import (
 from loaders.runs.withdraw import (
     WithdrawalPreview,
     drafts_out_of_date,
+    is_withdrawn,
     open_restore_run,
     open_withdraw_run,
     preview_restore,
@@ -64,7 +66,9 @@ __all__ = [
     "fail_invoice_run",
     "fail_rating_run",
     "filters_from_config",
+    "is_withdrawn",
     "open_invoice_run",
+    "open_pairing_run",
     "open_rating_run",
     "open_reprocess_run",
     "open_restore_run",
@@ -74,6 +78,7 @@ __all__ = [
     "preview_reprocess",
     "preview_restore",
     "preview_withdrawal",
+    "records_to_retry",
     "refuse_invoices",
     "resume_rating_run",
 ]

@@ -28,6 +28,8 @@ select
     usage_lines.set_aside_rule,
     usage_lines.record_key_hash,
     case
+        when usage_lines.content_key is not null
+            then hashtextextended(usage_lines.content_key, 0)
         when usage_lines.usage_type = 'voice'
             then
                 hash_record_extended(

@@ -47,8 +47,10 @@ def rating_models(
     refuse_parts(context, "ratehouse rate (job rate_usage)")
 
     def open_run(connection: Any) -> runs.RatingRun | None:
-        return runs.open_rating_run(
+        run = runs.open_rating_run(
             connection, reason=config.reason or None, **run_arguments(context)
         )
+        # then what these files complete: calls that began in earlier ones
+        return run or runs.open_pairing_run(connection, **run_arguments(context))
 
     yield from rate_until_done(context, dbt, open_run)

@@ -137,6 +137,8 @@ select
     decided.src_ip as trunk,
     decided.dst_domain as route,
     decided.set_aside_rule,
+    -- a second copy is a repeat, whether or not the end of the call has come in between
+    concat_ws('|', decided.src_user, decided.dst_ouser, decided.dst_user) as content_key,
     {{ record_key_hash(
         'decided', 'sip_accounting',
         "concat_ws('|', decided.callid, decided.from_tag, decided.to_tag, decided.method,"
@@ -146,6 +148,6 @@ select
         'usage_type', 'record_id', 'call_group_id', 'start_raw', 'answer_raw', 'end_raw',
         'duration_raw', 'billable_raw', 'quantity_raw', 'calling_raw', 'called_raw', 'dialled_raw',
         'disposition_raw', 'cause_code', 'cause_text', 'account_key', 'service_key_1', 'trunk',
-        'route', 'set_aside_rule'
+        'route', 'set_aside_rule', 'content_key'
     ]) }}
 from decided

@@ -8,10 +8,11 @@ from psycopg2.extensions import cursor as Cursor
 
 from loaders.files.landing import PASSES, Attempt, LandingError, Loading, Received, detection_of
 from loaders.files.overlap import check_in_transaction
-from loaders.files.records import NotUtf8, decide_encoding
+from loaders.files.records import decide_encoding
 from loaders.files.results import FileResult
 from loaders.files.sources import UNASSIGNED, Source, Sources
 from loaders.files.stored import Hold, StoredFile
+from loaders.files.streams import NotUtf8
 
 
 def land_in_transaction(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from psycopg2.extensions import cursor as Cursor
 
 from loaders.collect.rules import RuleError, parse_rules
+from loaders.files.gaps import compile_sequence
 from loaders.layouts import LAYOUTS, Layout
 from loaders.reference.errors import SHOWN, ReferenceRefused, Refusal
 from loaders.reference.kinds import KINDS, Kind
@@ -232,9 +233,10 @@ class _Checks:
 
     def _source_layouts(self) -> None:
         self._cursor.execute(
-            "select line, layout_code, column_map, layout_options from load_row order by line"
+            "select line, layout_code, column_map, layout_options, sequence_pattern, "
+            "record_number_column from load_row order by line"
         )
-        for line, layout_code, column_map, options in self._cursor.fetchall():
+        for line, layout_code, column_map, options, *numbers in self._cursor.fetchall():
             layout = LAYOUTS.get(layout_code)
             if layout is None:
                 self._add(
@@ -243,6 +245,7 @@ class _Checks:
                 )  # fmt: skip
                 continue
             self._source_options(line, layout, options)
+            self._source_numbers(line, layout, *numbers)
             if not isinstance(column_map, dict):
                 self._add(
                     Refusal(line, "column_map", json.dumps(column_map),
@@ -279,6 +282,21 @@ class _Checks:
                     Refusal(line, "layout_options", str(value),
                             f"{name} must be one of {', '.join(allowed)}")
                 )  # fmt: skip
+
+    def _source_numbers(
+        self, line: int, layout: Layout, sequence_pattern: str | None, number_column: str | None
+    ) -> None:
+        """How the numbers of files and records are found."""
+        if sequence_pattern is not None:
+            try:
+                compile_sequence(sequence_pattern)
+            except ValueError as error:
+                self._add(Refusal(line, "sequence_pattern", sequence_pattern, str(error)))
+        if number_column is not None and number_column not in layout.table_columns:
+            self._add(
+                Refusal(line, "record_number_column", number_column,
+                        f"landing.{layout.code} has no such column")
+            )  # fmt: skip
 
     def _collector_settings(self) -> None:
         """What one column asks of another, and rules that can be used."""

@@ -1,4 +1,4 @@
-"""Commands that land files and list what has landed."""
+"""The command that lands files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import typer
 
 from loaders import database
 from loaders.files import FileResult, load_paths
+from loaders.files.names import shown
+from orchestration.cli import history
 from orchestration.cli.output import (
     LOOK_EXIT_CODE,
     as_records,
@@ -23,17 +25,12 @@ _COLUMNS = (
     "file", "name", "source", "layout", "records", "data", "non-data", "quarantined", "status",
     "reason",
 )  # fmt: skip
-_LISTED = (
-    "file_id", "file_name", "source_code", "layout_code", "layout_variant", "record_count",
-    "data_count", "non_data_count", "quarantined_count", "status", "status_reason",
-    "duplicate_of_file_id", "received_at", "origin", "explanation",
-)  # fmt: skip
 
 
 def register(app: typer.Typer) -> None:
     """Add load and files."""
     app.command()(load)
-    app.command()(files)
+    app.add_typer(history.group, name="files")
 
 
 def _connect() -> Any:
@@ -69,16 +66,17 @@ def load(
     else:
         print_table("Files", _COLUMNS, [_row(result) for result in results], empty="no files")
         for result in results:
+            name = shown(result.file_name)
             if result.explanation and result.status in ("held", "failed"):
-                typer.echo(f"{result.file_name}: {result.status}: {result.explanation}")
+                typer.echo(f"{name}: {result.status}: {result.explanation}")
             for line in bad_lines.get(result.file_id, []):
                 field = f", {line['field_name']}" if line["field_name"] else ""
                 typer.echo(
-                    f"{result.file_name}, line {line['line_no']}{field}: {line['reason']}"
+                    f"{name}, line {line['line_no']}{field}: {line['reason']}"
                 )
             hidden = result.quarantined_count - len(bad_lines.get(result.file_id, []))
             if hidden > 0 and result.status == "landed":
-                typer.echo(f"{result.file_name}: and {hidden:,} more quarantined lines")
+                typer.echo(f"{name}: and {hidden:,} more quarantined lines")
     code = exit_code(results)
     if code:
         raise typer.Exit(code)
@@ -106,46 +104,10 @@ def exit_code(results: list[FileResult]) -> int:
     return 0
 
 
-def files(
-    status: Annotated[
-        str | None, typer.Option(help="Only landed, held, discarded, withdrawn or failed.")
-    ] = None,
-    source: Annotated[str | None, typer.Option(help="Only files of this source.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
-) -> None:
-    """List the files received, newest last."""
-    with (
-        closing(_connect()) as connection,
-        connection.cursor() as cursor,
-    ):
-        cursor.execute(
-            "select file_id, file_name, source_code, layout_code, layout_variant, record_count, "
-            "data_count, non_data_count, quarantined_count, status, status_reason, "
-            "duplicate_of_file_id, received_at, origin, detection ->> 'explanation' "
-            "from control.file where (%s::text is null or status = %s) "
-            "and (%s::text is null or source_code = %s) order by file_id",
-            (status, status, source, source),
-        )
-        rows = cursor.fetchall()
-    if as_json:
-        print_json(as_records(_LISTED, rows))
-        return
-    print_table(
-        "Files",
-        _COLUMNS,
-        [
-            [file_id, name, source_code, _layout(layout, variant), *counts, state, reason or ""]
-            for file_id, name, source_code, layout, variant, *counts, state, reason, _, _, _, _
-            in rows
-        ],
-        empty="none received",
-    )
-
-
 def _row(result: FileResult) -> list[Any]:
     return [
         result.file_id,
-        result.file_name,
+        shown(result.file_name),
         result.source_code,
         _layout(result.layout_code, result.layout_variant),
         result.record_count,

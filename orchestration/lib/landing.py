@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from loaders.files import FileResult, load_paths
+from loaders.files.names import stored_text
 from orchestration.lib.drop import DropFile
 
 
@@ -21,16 +22,16 @@ def unknown_files(connection: Any, files: Sequence[DropFile]) -> list[DropFile]:
             """
             select f.origin, f.byte_count, extract(epoch from max(f.received_at))
             from control.file as f
-            where f.origin = any(%s) and f.status in ('landed', 'held')
+            where f.origin = any(%s) and f.status <> 'failed'
             group by f.origin, f.byte_count
             """,
-            ([str(file.path) for file in files],),
+            ([stored_text(file.path) for file in files],),
         )
         received = {(origin, count): float(at) for origin, count, at in cursor.fetchall()}
     return [
         file
         for file in files
-        if received.get((str(file.path), file.byte_count), 0.0) <= file.modified_ns / 1e9
+        if received.get((stored_text(file.path), file.byte_count), 0.0) <= file.modified_ns / 1e9
     ]
 
 

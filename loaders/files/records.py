@@ -258,7 +258,7 @@ class LineStream(RecordStream):
         result = self._dialect.read(line, self._fit)
         if not isinstance(result, Problem):
             return self._row(result), after
-        if result.code == "count" and self._side_row(line):
+        if result.code in ("count", "broken_quoting") and self._side_row(line):
             return b"", after
         self._quarantine_problem(line, result)
         return b"", after
@@ -344,22 +344,25 @@ class LineStream(RecordStream):
         shape = self._shape
         if shape is None or shape.header_line is not None:
             return False
-        fields = self._dialect.strict(line)
-        if fields is None:
-            return False
         family = next(
             (v.family for v in shape.layout.variants if v.code == shape.variant), None
         )
-        values = ["" if field is None else self._decode(field) for field in fields]
-        fitting = [
-            variant
-            for variant in shape.layout.variants
-            if variant.family == family and score_variant(shape.layout, variant, [values]) == 1.0
-        ]
-        if not fitting:
+        strict = self._dialect.strict(line)
+        fitting: list[tuple[Variant, Fields]] = []
+        for fields in self._dialect.repairs(line) if strict is None else [strict]:
+            values = ["" if field is None else self._decode(field) for field in fields]
+            fitting += [
+                (variant, fields)
+                for variant in shape.layout.variants
+                if variant.family == family
+                and score_variant(shape.layout, variant, [values]) == 1.0
+            ]
+        # Broken quotes that can be read in two ways are read in none.
+        if not fitting or any(fields != fitting[0][1] for _, fields in fitting):
             return False
         columns, row = self._as_variant(
-            max(fitting, key=lambda variant: len(variant.columns)), fields
+            max((variant for variant, _ in fitting), key=lambda variant: len(variant.columns)),
+            fitting[0][1],
         )
         self.line_no += 1
         self.data_count += 1

@@ -14,11 +14,11 @@ select
     cdr.duration as billable_raw,
     {{ unitel_number('cdr.origin') }} as calling_raw,
     {{ unitel_number('cdr.destination') }} as called_raw,
+    -- who pays is ours; the last nine digits are the number in every form
     case
-        when btrim(cdr.charged_party) = '' then null
-        when {{ unitel_number('cdr.charged_party') }} = {{ unitel_number('cdr.origin') }}
+        when {{ last_nine_digits('cdr.charged_party') }} = {{ last_nine_digits('cdr.origin') }}
             then 'outbound'
-        when {{ unitel_number('cdr.charged_party') }} = {{ unitel_number('cdr.destination') }}
+        when {{ last_nine_digits('cdr.charged_party') }} = {{ last_nine_digits('cdr.destination') }}
             then 'inbound'
     end as direction,
     {{ unitel_number('cdr.charged_party') }} as service_key_1,

@@ -186,7 +186,8 @@ class _Collecting:
     def _decide(
         self, file: RemoteFile, known: dict[tuple[str, str], Known]
     ) -> _Decision:
-        if is_unfinished(file.name) and file.refusal is None:
+        may_be_growing = self._line.needs_settling and file.refusal is None
+        if may_be_growing and is_unfinished(file.name):
             return _Decision("waiting", reason="by its name it is not complete yet")
         if file.refusal is not None:
             return _Decision("ignored", None, *file.refusal)

@@ -122,7 +122,10 @@ def test_everything_that_writes_waits_for_the_warehouse(definitions: dg.Definiti
 def test_what_runs_by_itself_is_off_until_switched_on(definitions: dg.Definitions) -> None:
     sensors = {s.name: s.default_status for s in definitions.sensors or []}
     schedules = {s.name: s.default_status for s in definitions.schedules or []}
-    assert sensors == {"drop_folder_sensor": dg.DefaultSensorStatus.STOPPED}
+    assert sensors == {
+        "collect_sensor": dg.DefaultSensorStatus.STOPPED,
+        "drop_folder_sensor": dg.DefaultSensorStatus.STOPPED,
+    }
     assert schedules == {"rate_usage_daily": dg.DefaultScheduleStatus.STOPPED}
 
 

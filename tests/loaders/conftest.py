@@ -55,14 +55,16 @@ class Warehouse:
         )
         if result.file_id is None:
             return
+        tables = {
+            "asterisk_cdr", "mapped_usage", "carrier_charge", "non_data_line", "quarantine",
+            result.layout_code or "mapped_usage",
+        }  # fmt: skip
         there = {
             table: self.value(
                 f"select count(*) from landing.{table} where file_id = %s", result.file_id
             )
-            for table in (
-                "asterisk_cdr", "mapped_usage", "carrier_charge", "non_data_line", "quarantine",
-            )
-        }  # fmt: skip
+            for table in tables
+        }
         quarantined = there.pop("quarantine")
         non_data = there.pop("non_data_line")
         data = sum(there.values())
@@ -78,15 +80,12 @@ class Warehouse:
             )  # fmt: skip
             if result.layout_code is not None:
                 assert there[result.layout_code] == data
+            everywhere = " union all ".join(
+                f"select line_no from landing.{table} where file_id = {result.file_id}"
+                for table in sorted(tables)
+            )
             numbers = self.value(
-                "select count(distinct line_no) = count(*) from ("
-                "select line_no from landing.asterisk_cdr where file_id = %(id)s union all "
-                "select line_no from landing.mapped_usage where file_id = %(id)s union all "
-                "select line_no from landing.carrier_charge where file_id = %(id)s union all "
-                "select line_no from landing.non_data_line where file_id = %(id)s union all "
-                "select line_no from landing.quarantine where file_id = %(id)s) as n".replace(
-                    "%(id)s", str(result.file_id)
-                )
+                f"select count(distinct line_no) = count(*) from ({everywhere}) as n"
             )
             assert numbers
 

@@ -93,6 +93,8 @@
             then 'exact'
         when {{ row }}.start_offset is null and {{ row }}.time_zone <> 'UTC' then
             case
+                -- a clock that was observed, not declared
+                when left({{ row }}.time_zone, 1) = '<' then 'derived'
                 when ({{ row }}.started_at at time zone {{ row }}.time_zone) <> {{ row }}.local_start
                     then 'nonexistent'
                 when

@@ -1,5 +1,6 @@
 -- Grain: one row per file of the current run's work set, with the settings of its source as valid
--- when the file arrived and known at the cut-off.
+-- when the file arrived and known at the cut-off. Where nobody declared the source and its layout
+-- does not say its zone, the clock is observed: the offset most of the first records agree on.
 {{ config(materialized='work_table') }}
 
 with files as (
@@ -23,6 +24,44 @@ decks as (
 
 number_plans as (
     select * from {{ ref('number_plans') }}
+),
+
+clock_lines as (
+    {{ unassigned_clock_lines() }}
+),
+
+observed as (
+    select
+        clock_lines.file_id,
+        {{ observed_quarters('sources.date_order') }} as quarters
+    from clock_lines
+    inner join files on clock_lines.file_id = files.file_id
+    inner join sources
+        on
+            files.source_code = sources.source_code
+            and files.received_at >= sources.valid_from
+            and files.received_at < sources.valid_to
+    where
+        sources.carrier_code = 'unassigned'
+        and {{ known_at_cutoff('sources') }}
+),
+
+agreed as (
+    select
+        observed.file_id,
+        observed.quarters,
+        count(*) as line_count
+    from observed
+    where observed.quarters between -48 and 56
+    group by observed.file_id, observed.quarters
+),
+
+clocks as (
+    select distinct on (agreed.file_id)
+        agreed.file_id,
+        agreed.quarters
+    from agreed
+    order by agreed.file_id asc, agreed.line_count desc, abs(agreed.quarters) asc
 )
 
 select
@@ -31,7 +70,11 @@ select
     files.file_kind,
     sources.source_id,
     sources.source_code,
-    sources.time_zone,
+    sources.carrier_code,
+    case
+        when clocks.file_id is null then sources.time_zone
+        else {{ zone_of_quarters('clocks.quarters') }}
+    end as time_zone,
     sources.date_order,
     sources.decimal_mark,
     sources.direction_mode,
@@ -40,6 +83,7 @@ select
     decks.deck_id as cost_deck_id,
     sources.currency_code,
     sources.charge_tariff_code,
+    sources.layout_options,
     coalesce(number_plans.number_plan, 'e164') as number_plan,
     coalesce(number_plans.country_code, '') as country_code,
     coalesce(number_plans.international_prefix, '') as international_prefix,
@@ -55,6 +99,7 @@ inner join sources
         and files.received_at < sources.valid_to
 left join decks on sources.cost_deck_code = decks.deck_code
 left join number_plans on sources.number_plan = number_plans.number_plan
+left join clocks on files.file_id = clocks.file_id
 where
     work_set.rating_run_id = {{ run_id() }}
     and {{ known_at_cutoff('sources') }}

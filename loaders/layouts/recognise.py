@@ -209,9 +209,16 @@ def recognise(
                 best = candidate
     if best is not None:
         return Recognition(best.shape, scores)
-    highest = sorted(scores.items(), key=lambda item: -item[1])[:_SCORES_IN_WORDS]
+    highest = sorted(
+        ((code, score) for code, score in scores.items() if score > 0), key=lambda item: -item[1]
+    )[:_SCORES_IN_WORDS]
     shown = ", ".join(f"{code} {score:.2f}" for code, score in highest)
-    explanation = complaints[0] if complaints else f"no layout fits well enough: {shown}"
+    explanation = f"no layout fits well enough: {shown}" if shown else (
+        f"nothing in the file speaks for {'the layout' if layout_code else 'any layout'} "
+        f"{layout_code or 'that is known'}"
+    )
+    if complaints:
+        explanation = complaints[0]
     return Recognition(None, scores, explanation)
 
 

@@ -16,6 +16,8 @@
                 when '200' then 'answered'
                 when 'NO ANSWER' then 'no_answer'
                 when 'NOANSWER' then 'no_answer'
+                when 'NO_ANSWER' then 'no_answer'
+                when 'NO-ANSWER' then 'no_answer'
                 when 'BUSY' then 'busy'
                 when 'FAILED' then 'failed'
                 when 'CONGESTION' then 'congestion'

@@ -33,12 +33,14 @@ _MEANT: dict[str, list[dict[str, Any]]] = {
     # New York: four hours behind UTC in June, five in January.
     "frontier": [
         {
-            "line_no": 2, "source_record_id": "F-1", "start_utc": "2024-06-14T01:15:30Z", "billable_s": "61",
+            "line_no": 2, "source_record_id": "F-1",
+            "start_utc": "2024-06-14T01:15:30Z", "billable_s": "61",
             "src_number": "12065550101", "dst_number": "13035550123", "carrier_cost": "0.0450",
             "service_key_1": "2065550100", "disposition": "answered", "nonbillable_reason": None,
         },
         {
-            "line_no": 3, "source_record_id": "F-2", "start_utc": "2024-01-13T14:15:30Z", "billable_s": "0",
+            "line_no": 3, "source_record_id": "F-2",
+            "start_utc": "2024-01-13T14:15:30Z", "billable_s": "0",
             "disposition": "no_answer", "nonbillable_reason": "unanswered",
         },
     ],

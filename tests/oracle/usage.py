@@ -19,6 +19,7 @@ Key = tuple[int, int]  # file, line
 _DISPOSITIONS = {
     "ANSWERED": "answered", "ANSWER": "answered", "OK": "answered", "COMPLETED": "answered",
     "16": "answered", "200": "answered", "NO ANSWER": "no_answer", "NOANSWER": "no_answer",
+    "NO_ANSWER": "no_answer", "NO-ANSWER": "no_answer",
     "BUSY": "busy", "FAILED": "failed", "CONGESTION": "congestion", "CANCEL": "canceled",
     "CANCELED": "canceled", "CANCELLED": "canceled",
 }  # fmt: skip

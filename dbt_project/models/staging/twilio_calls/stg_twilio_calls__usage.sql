@@ -27,7 +27,7 @@ select
         when 'outbound-dial' then 'outbound'
         when 'trunking-terminating' then 'outbound'
     end as direction,
-    replace(lower(btrim(cdr.status)), 'no-answer', 'no answer') as disposition_raw,
+    nullif(btrim(cdr.status), '') as disposition_raw,
     nullif(btrim(cdr.account_sid), '') as account_key,
     nullif(btrim(cdr.forwarded_from), '') as service_key_1,
     nullif(btrim(cdr.trunk_sid), '') as trunk,

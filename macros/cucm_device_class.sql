@@ -4,8 +4,10 @@
 {% macro cucm_device_class(name) -%}
     case
         when {{ name }} ~* '^(SEP|ATA|VGP|BAT|SKIGW|AN)[0-9A-F]{10,}' then 'phone'
-        when {{ name }} ~* '^(CSF|BOT|TCT|TAB|CIPC|UPC|RDP|DEVICE|CTI|CFB|MTP|XCODE|MOH|ANN)' then 'phone'
+        when {{ name }} ~* '^(CSF|BOT|TCT|TAB|CIPC|UPC|RDP|DEVICE|CTI|CFB|MTP|XCODE|MOH|ANN)'
+            then 'phone'
         when {{ name }} ~ '@' or {{ name }} ~ '^[0-9]{1,3}([.][0-9]{1,3}){3}$' then 'trunk'
-        when {{ name }} ~* 'trunk|gateway|(^|[^a-z])(gw|gwy|pstn|cube|sbc|itsp|pri|sip|h323)' then 'trunk'
+        when {{ name }} ~* 'trunk|gateway|(^|[^a-z])(gw|gwy|pstn|cube|sbc|itsp|pri|sip|h323)'
+            then 'trunk'
     end
 {%- endmacro %}

@@ -19,7 +19,7 @@
 {%- endmacro %}
 
 {% macro freeswitch_direction(context, calling, called) -%}
-    {#- By the dialplan context (public is where calls from outside arrive), then by the numbers. -#}
+    {#- By the dialplan context (calls from outside arrive in public), then by the numbers. -#}
     case
         when lower({{ context }}) = 'public' then 'inbound'
         when {{ calling }} ~ '^[0-9]{1,6}$' and {{ called }} ~ '^[0-9]{1,6}$' then 'internal'

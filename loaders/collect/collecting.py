@@ -29,8 +29,8 @@ from loaders.collect.remote import Remote, RemoteFile
 from loaders.collect.retry import Patience
 from loaders.collect.rules import Verdict
 from loaders.errors import RatehouseError
-from loaders.files import FileResult, load_paths
-from loaders.files.names import shown as shown_name
+from loaders.files import FileResult, Received, load_received
+from loaders.files.names import shown as printable
 from loaders.files.session import transaction
 from loaders.files.sources import Sources, UnknownSource
 
@@ -278,13 +278,13 @@ class _Collecting:
     def _take(self, file: RemoteFile, verdict: Verdict | None) -> CollectedFile:
         assert verdict is not None
         with _workspace(self._collector.collector_code) as folder:
-            path = folder / local_name(file.name)
+            path = folder / "file"
             fetched = self._fetch(file, path)
-            landed = self._land(path, verdict)
+            landed = self._land(file, path, verdict)
         self._memory.record_taken(file, verdict, fetched, landed)
         # The worst, where an archive held several.
         shown = next((one for one in landed if one.status == "held"), landed[0])
-        self._say(f"{shown_name(file.name)}: {shown.status.replace('_', ' ')}")
+        self._say(f"{printable(file.name)}: {shown.status.replace('_', ' ')}")
         return CollectedFile(
             file.name,
             self._collector.url(file.remote_name),
@@ -329,13 +329,18 @@ class _Collecting:
             return self._line.do(once)
         except OSError as error:
             raise self._collector.error(
-                f"{path.name} cannot be written here: {error.strerror or error}"
+                f"{printable(file.name)} cannot be written here: {error.strerror or error}"
             ) from None
 
-    def _land(self, path: Path, verdict: Verdict) -> list[FileResult]:
-        """The registry's files: one, or those of an archive."""
+    def _land(self, file: RemoteFile, path: Path, verdict: Verdict) -> list[FileResult]:
+        """The registry's files: one, or an archive and those in it."""
+        received = Received(
+            path, local_name(file.name), printable(self._collector.url(file.remote_name))
+        )
         try:
-            results = load_paths(self._connection, [path], source_code=verdict.source_code)
+            results = load_received(
+                self._connection, received, source_code=verdict.source_code
+            )
         except RatehouseError as error:
             raise FileError("not_landed", str(error)) from None
         landed = [result for result in results if result.file_id is not None]
@@ -361,7 +366,7 @@ class _Collecting:
             try:
                 done = self._line.do(lambda remote, taken=taken: self._put_one(remote, taken[0]))
             except FileError as error:
-                self._say(f"{shown_name(taken[0].name)}: {error.reason}")
+                self._say(f"{printable(taken[0].name)}: {error.reason}")
                 self._note(taken, f"{error.reason} (it has landed)")
                 continue
             if done is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from psycopg2.extensions import connection as Connection
 
 from loaders.files.archives import Archive, open_archive
-from loaders.files.discover import Found, find_files
+from loaders.files.discover import find_files
 from loaders.files.landing import Loading, Received
 from loaders.files.originals import Originals, open_originals
 from loaders.files.overlap import CHECKED_AT_ONCE, check_content
@@ -46,8 +46,22 @@ def load_paths(
             if source_code is not None
             else sources.of_folder(found.path.parent.name)
         )
-        results += arrival.take(found, declared)
+        received = Received(found.path)
+        if found.refused is not None:
+            results.append(_failed(received, found.refused, found.explanation))
+        else:
+            results += arrival.take(received, declared)
     return results
+
+
+def load_received(
+    connection: Connection, received: Received, *, source_code: str | None = None
+) -> list[FileResult]:
+    """Land bytes that were fetched from elsewhere, under the name and origin they have there."""
+    with transaction(connection) as cursor:
+        sources = Sources(cursor)
+        declared = None if source_code is None else sources.named(source_code)
+    return _Arrival(connection, sources, open_originals()).take(received, declared)
 
 
 class _Arrival:
@@ -58,13 +72,10 @@ class _Arrival:
         self._sources = sources
         self._originals = originals
 
-    def take(self, found: Found, declared: Source | None) -> list[FileResult]:
+    def take(self, received: Received, declared: Source | None) -> list[FileResult]:
         """The file, or the archive and its files."""
-        received = Received(found.path)
-        if found.refused is not None:
-            return [_failed(received, found.refused, found.explanation)]
         try:
-            archive = open_archive(found.path)
+            archive = open_archive(received.path)
             if archive is None:
                 return [self._land(received, declared)]
             return self._land_archive(received, archive, declared)

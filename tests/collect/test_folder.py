@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -212,7 +213,7 @@ def test_names_of_others_do_no_harm(warehouse: Warehouse, outbox: Path, home: Pa
     assert (states["link.csv"], states["pipe.csv"]) == ("ignored", "ignored")
     landed = [name for name, _ in warehouse.landed()]
     assert "a_b; rm -rf $HOME.csv" in landed and "ü|`whoami`.csv" in landed
-    assert list((home / "collect").rglob("*.csv")) == []
+    assert list((home / "collect").rglob("*")) == []
     assert warehouse.taken(warehouse.collect()) == []
 
 
@@ -267,38 +268,49 @@ def test_one_process_collects_at_a_time(
     warehouse: Warehouse, outbox: Path, database: str
 ) -> None:
     warehouse.collector("folder", directory=outbox)
+    lock = "(%s, hashtext('c'))"
     with closing(connect(url=database)) as other, other.cursor() as cursor:
-        cursor.execute(
-            "select pg_advisory_lock(%s, hashtext('c'))", (0x52480009,)
-        )
+        cursor.execute(f"select pg_advisory_lock{lock}", (0x52480009,))
         assert warehouse.collect().status == "busy"
+        cursor.execute(f"select pg_advisory_unlock{lock}", (0x52480009,))
     assert warehouse.collect().status == "done"
 
 
-@pytest.mark.parametrize(
-    ("settings", "refusal"),
-    [
-        ({"password_from": "hunter2"}, "password_from: must be env:NAME or file:/path"),
-        ({"protocol": "sftp"}, "host: must not be empty"),
-        ({"after_collection": "move"}, "after_folder: must not be empty"),
-        ({"directory": "outbox"}, "must be an absolute path"),
-        ({"tls_trust": "whatever"}, "must be system, file:/path"),
-        ({"collector_code": "test"}, "not the word test"),
-        ({"rules": []}, "must be a list of rules"),
-        ({"rules": [{"name": "re:("}]}, "rule 1, name: 're:(' is no regular expression"),
-        ({"rules": [{"nam": "x"}]}, "rule 1: 'nam' is not known"),
-        ({"rules": [{"name": "x", "source": "nobody"}]}, "'nobody': there is no such source"),
-        ({"rules": [{"name": "x", "source": "{a}"}]}, "{a} is no named group"),
-        (
-            {"rules": [{"name": "x", "source": "acme_daily", "file_kind": "sdr"}]},
-            "is of kind cdr, the rule says sdr",
-        ),
-    ],
-)
-def test_bad_settings_are_refused_when_they_are_loaded(
-    warehouse: Warehouse, settings: dict[str, str], refusal: str
+REFUSALS: list[tuple[dict[str, Any], str]] = [
+    ({"password_from": "hunter2"}, "password_from: must be env:NAME or file:/path"),
+    ({"protocol": "sftp"}, "host: must not be empty"),
+    ({"after_collection": "move"}, "after_folder: must not be empty"),
+    ({"directory": "outbox"}, "must be an absolute path"),
+    ({"tls_trust": "whatever"}, "must be system, file:/path"),
+    ({"collector_code": "test"}, "not the word test"),
+    ({"rules": []}, "must be a list of rules"),
+    ({"rules": [{"name": "re:("}]}, "rule 1, name: 're:(' is no regular expression"),
+    ({"rules": [{"nam": "x"}]}, "rule 1: 'nam' is not known"),
+    ({"rules": [{"source": "acme_daily"}]}, "rule 1 needs at least one of name, to"),
+    ({"rules": [{"name": "x", "source": "nobody"}]}, "'nobody': there is no such source"),
+    ({"rules": [{"name": "x", "source": "{a}"}]}, "{a} is no named group"),
+    ({"rules": [{"name": "x", "cadence": "daily", "grace_hours": -1}]}, "from 0 to 2400"),
+    (
+        {"rules": [{"name": "x", "source": "acme_daily", "file_kind": "sdr"}]},
+        "is of kind cdr, the rule says sdr",
+    ),
+]
+
+
+def test_bad_settings_are_refused_when_they_are_loaded(warehouse: Warehouse) -> None:
+    for settings, refusal in REFUSALS:
+        with pytest.raises(ReferenceRefused) as refused:
+            warehouse.collector(**({"protocol": "folder", "directory": "/srv/x"} | settings))
+        assert refusal in str(refused.value)
+        assert "hunter2" not in str(refused.value)
+    assert warehouse.rows("select 1 from reference.collector") == []
+
+
+def test_a_folder_that_collects_from_where_it_moves_to_is_refused(
+    warehouse: Warehouse, outbox: Path
 ) -> None:
-    with pytest.raises(ReferenceRefused) as refused:
-        warehouse.collector(**({"protocol": "folder", "directory": "/srv/x"} | settings))
-    assert refusal in str(refused.value)
-    assert "hunter2" not in str(refused.value)
+    for target in ("/", str(outbox)):
+        warehouse.collector(
+            "folder", directory=outbox, after_collection="move", after_folder=target
+        )
+        assert "not collected from itself" in (warehouse.collect().error or "")

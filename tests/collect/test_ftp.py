@@ -25,9 +25,16 @@ def declare(warehouse: Warehouse, server: FtpServer, protocol: str, **settings: 
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("protocol", ["ftp", "ftps"])
-@pytest.mark.parametrize("without", [(), ("MLSD", "MLST")])
-@pytest.mark.parametrize("after", ["keep", "move", "delete"])
+@pytest.mark.parametrize(
+    ("protocol", "without", "after"),
+    [
+        ("ftp", (), "keep"),
+        ("ftp", (), "move"),
+        ("ftp", ("MLSD", "MLST"), "delete"),
+        ("ftps", (), "delete"),
+        ("ftps", ("MLSD", "MLST"), "move"),
+    ],
+)
 def test_collects_and_puts_away(
     warehouse: Warehouse,
     start: Callable[..., Any],

@@ -43,9 +43,9 @@ def test_a_private_key_lets_us_in(
     (server.root / "daily_2.csv.filepart").write_bytes(calls(10))
     result = warehouse.collect()
     assert warehouse.taken(result) == ["daily_1.csv"]
-    assert result.files[0].remote_url == (
-        f"sftp://{server.user}@127.0.0.1:{server.port}{server.root}/daily_1.csv"
-    )
+    url = f"sftp://{server.user}@127.0.0.1:{server.port}{server.root}/daily_1.csv"
+    assert result.files[0].remote_url == url
+    assert warehouse.rows("select file_name, origin from control.file") == [("daily_1.csv", url)]
     assert warehouse.taken(warehouse.collect()) == []
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -154,15 +152,6 @@ def download(connection: Connection, file_id: int, target: Path | None, *, actor
     return target
 
 
-@contextmanager
-def original_of(connection: Connection, file_id: int) -> Iterator[Path]:
-    """A verified local copy of a file's original under the name it came with."""
-    with transaction(connection) as cursor:
-        row = _read(cursor, file_id)
-    with open_originals().as_file(row.sha256) as path:
-        yield path
-
-
 def _require_reason(reason: str, preview: bool) -> None:
     if not reason.strip() and not preview:
         raise ActionRefused("say why: a reason is kept with the file")
@@ -182,6 +171,8 @@ def _already_released(cursor: Cursor, row: _Row) -> Decision | None:
     if row.status not in ("held", "discarded"):
         raise ActionRefused(
             f"{row.named} is {row.status}; only a held or discarded file can be released"
+            + (f". `ratehouse files restore {row.file_id}` takes its withdrawal back"
+               if row.status == "withdrawn" else "")  # fmt: skip
         )
     return None
 

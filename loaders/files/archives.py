@@ -21,6 +21,7 @@ from loaders.files.stored import (
     check_ratio,
     is_archive,
     is_clutter,
+    member_blocks,
     opened_zip,
 )
 
@@ -94,8 +95,7 @@ def open_archive(path: Path) -> Archive | None:
 def _zip_members(path: Path) -> Members:
     with opened_zip(path) as (archive, members):
         for info in members:
-            with archive.open(info) as stream:
-                yield info.filename, iter(lambda: stream.read(BLOCK), b"")  # noqa: B023
+            yield info.filename, member_blocks(archive, info)
 
 
 def _tar_members(path: Path) -> Members:

@@ -164,11 +164,10 @@ class StoredFile:
         with opened_zip(self.path) as (archive, members):
             if len(members) != 1:
                 raise Hold("archive_members", f"the zip archive holds {len(members)} files")
-            with archive.open(members[0]) as member:
-                while content := member.read(BLOCK):
-                    produced += len(content)
-                    self._check_ratio(produced)
-                    yield content
+            for content in member_blocks(archive, members[0]):
+                produced += len(content)
+                self._check_ratio(produced)
+                yield content
 
     def _check_ratio(self, produced: int) -> None:
         check_ratio(produced, self.byte_count)
@@ -185,30 +184,42 @@ def check_ratio(produced: int, stored: int) -> None:
 
 @contextmanager
 def opened_zip(path: Path) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]]:
-    """A zip archive and its files; what is wrong with it, also while it is read, holds it."""
+    """A zip archive and its files; one that is damaged or unusual is held."""
+    with (
+        zip_failures_hold(),
+        path.open("rb") as stream,
+        zipfile.ZipFile(cast(IO[bytes], _Guarded(stream))) as archive,
+    ):
+        infos = archive.infolist()
+        if any(info.filename == "[Content_Types].xml" for info in infos):
+            raise Hold("not_text", "this is an Office document; save it as CSV")
+        members = [info for info in infos if not info.is_dir() and not is_clutter(info.filename)]
+        for info in members:
+            check_member_name(info.filename)
+            if info.flag_bits & 0x1:
+                raise Hold("archive_unreadable", "the zip archive is protected by a password")
+            # The others may ask for gigabytes of memory before the first byte comes out.
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise Hold(
+                    "archive_unreadable",
+                    f"'{shown(info.filename)}' is compressed in an unusual way; "
+                    "send a plain zip archive",
+                )
+        yield archive, members
+
+
+def member_blocks(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
+    """The content of one file of a zip archive."""
+    with zip_failures_hold(), archive.open(member) as stream:
+        while block := stream.read(BLOCK):
+            yield block
+
+
+@contextmanager
+def zip_failures_hold() -> Iterator[None]:
+    """What zipfile finds wrong, as a Hold."""
     try:
-        with (
-            path.open("rb") as stream,
-            zipfile.ZipFile(cast(IO[bytes], _Guarded(stream))) as archive,
-        ):
-            infos = archive.infolist()
-            if any(info.filename == "[Content_Types].xml" for info in infos):
-                raise Hold("not_text", "this is an Office document; save it as CSV")
-            members = [
-                info for info in infos if not info.is_dir() and not is_clutter(info.filename)
-            ]
-            for info in members:
-                check_member_name(info.filename)
-                if info.flag_bits & 0x1:
-                    raise Hold("archive_unreadable", "the zip archive is protected by a password")
-                # The others may ask for gigabytes of memory before the first byte comes out.
-                if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                    raise Hold(
-                        "archive_unreadable",
-                        f"'{shown(info.filename)}' is compressed in an unusual way; "
-                        "send a plain zip archive",
-                    )
-            yield archive, members
+        yield
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, UnicodeDecodeError) as error:
         raise Hold(
             "truncated_archive", f"the zip archive is damaged or incomplete: {error}"

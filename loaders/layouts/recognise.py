@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf
 
 from loaders.layouts.catalogue import LAYOUTS, MAPPED_USAGE
 from loaders.layouts.checks import (
@@ -262,7 +263,8 @@ def _by_lines(layout: Layout, numbered: Sequence[tuple[int, str]]) -> Iterator[_
     if data:
         column = layout.table_columns[0]
         shape = Shape(layout, "lines", None, None, (column,), (column,))
-        yield _Candidate((data + other) / len(numbered), shape, is_named=True)
+        # The form of a whole line proves more than checks of some of its fields.
+        yield _Candidate((data + other) / len(numbered), shape, is_named=True, evidence=(inf,))
 
 
 def _by_documents(layout: Layout, lines: Sequence[str]) -> Iterator[_Candidate]:

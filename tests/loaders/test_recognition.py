@@ -104,6 +104,22 @@ def test_more_required_words_and_more_checks_win(
     assert found(f"{START},1,x\n{START},2,y\n") == "narrow"
 
 
+def test_the_form_of_whole_lines_outranks_checks_of_fields(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = 'reader = "lines"\n[lines]\ndata = \'^INSERT [(]\'\n'
+    fields = WIDE.replace('"integer"', '"filled"').replace('"datetime"', '"filled"')
+    only(monkeypatch, profile(tmp_path, fields, "fields"), profile(tmp_path, lines, "lines"))
+    assert head_of(b"INSERT (1,2,3);\n").shape.layout.code == "lines"
+    assert head_of(b"1,2,3\n").shape.layout.code == "fields"
+
+
+@pytest.mark.parametrize("start", ["420123456789", "010612345678", "202401311200"])
+def test_numbers_at_the_start_of_lines_are_no_fixed_width(start: str) -> None:
+    line = f"{start},{START},1201,1202,60,ANSWERED,some more text so that the line is long enough"
+    assert recognise([line] * 5).scores["emi"] == 0.0
+
+
 def test_a_named_layout_wins_over_a_generic_one_that_scores_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,8 @@ from orchestration.lib import dbt_environment, manifest, paths
 
 # What a dry run is asked for; everything they read is built too.
 RESULTS = ("rated_usage", "rated_charge", "int_usage__canonical", "int_charge__canonical")
+# Seeds that say what a reason means.
+WORDS = ("record_reasons", "not_billable_rules")
 _KEPT = 3
 
 
@@ -115,7 +117,11 @@ def _compile(project: Path, url: str) -> DryModels:
 
 def _needed(nodes: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The results and all they depend on, each after what it reads."""
-    by_name = {node["name"]: key for key, node in nodes.items() if node["resource_type"] == "model"}
+    by_name = {
+        node["name"]: key
+        for key, node in nodes.items()
+        if node["resource_type"] in ("model", "seed")
+    }
     ordered: dict[str, Mapping[str, Any]] = {}
 
     def visit(key: str) -> None:
@@ -125,7 +131,7 @@ def _needed(nodes: Mapping[str, Any]) -> list[Mapping[str, Any]]:
             visit(parent)
         ordered[key] = nodes[key]
 
-    for name in RESULTS:
+    for name in (*RESULTS, *WORDS):
         visit(by_name[name])
     return list(ordered.values())
 

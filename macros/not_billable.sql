@@ -72,6 +72,13 @@
     ) }}
 {%- endmacro %}
 
+{% macro is_set_aside_by_layout(line) -%}
+    {{ line }}.set_aside_rule is not null
+    {%- for rule in disabled_layout_rules() %}
+    and {{ line }}.set_aside_rule <> '{{ rule }}'
+    {%- endfor -%}
+{%- endmacro %}
+
 {% macro is_rule_enabled(rule) -%}
     {{ return('true' if rule in _rules_in_seed(true) else 'false') }}
 {%- endmacro %}
@@ -88,12 +95,7 @@
         when {{ usage_line }}.start_error is not null then {{ usage_line }}.start_error
         when {{ repeat }}.is_same_content then 'repeated_record'
         when not {{ repeat }}.is_same_content then 'key_conflict'
-        when
-            {{ usage_line }}.set_aside_rule is not null
-            {%- for rule in disabled_layout_rules() %}
-            and {{ usage_line }}.set_aside_rule <> '{{ rule }}'
-            {%- endfor %}
-            then {{ usage_line }}.set_aside_rule
+        when {{ is_set_aside_by_layout(usage_line) }} then {{ usage_line }}.set_aside_rule
         when {{ usage_line }}.value_error is not null then {{ usage_line }}.value_error
         {%- for rule in enabled_rules() %}
         when {{ not_billable_condition(rule, usage_line) }} then '{{ rule }}'

@@ -11,7 +11,6 @@ with landed_charges as (
 charges as (
     select
         landed_charges.*,
-        coalesce(landed_charges.period_from_raw, landed_charges.event_date_raw) as first_day_raw,
         case
             when landed_charges.record_id is null
                 then row_number() over (
@@ -32,7 +31,6 @@ parsed as (
         work_files.source_id,
         work_files.rating_mode,
         work_files.charge_tariff_code,
-        work_files.currency_code as source_currency,
         work_files.number_plan,
         work_files.country_code,
         work_files.international_prefix,
@@ -45,12 +43,15 @@ parsed as (
             when charges.quantity_raw is null then 1
             else {{ amount_value('charges.quantity_raw', 'work_files.decimal_mark') }}
         end as quantity,
-        (
-            {{ local_timestamp(iso_timestamp('charges.first_day_raw', 'work_files.date_order')) }}
-        )::date as period_from,
-        (
-            {{ local_timestamp(iso_timestamp('charges.period_to_raw', 'work_files.date_order')) }}
-        )::date as period_to,
+        {{ first_day('charges.period_from_raw', 'work_files.date_order') }} as stated_from,
+        {{ last_day('charges.period_to_raw', 'work_files.date_order') }} as stated_to,
+        {{ first_day('charges.event_date_raw', 'work_files.date_order') }} as event_date,
+        -- a month by its name is a whole month
+        case
+            when charges.period_to_raw is null
+                then {{ last_day_of_month('charges.period_from_raw') }}
+        end as month_end,
+        {{ currency_code('charges.currency_code', 'work_files.currency_code') }} as currency,
         {{ clean_number('charges.service_key') }} as service_clean
     from charges
     inner join work_files on charges.file_id = work_files.file_id
@@ -72,23 +73,33 @@ select
     parsed.product_code,
     parsed.description,
     parsed.charge_type,
-    parsed.period_from,
-    coalesce(parsed.period_to, parsed.period_from) as period_to,
+    parsed.event_date,
+    case when parsed.period_from_raw is null then parsed.event_date else parsed.stated_from end
+        as period_from,
+    coalesce(
+        parsed.stated_to,
+        parsed.month_end,
+        case when parsed.period_from_raw is null then parsed.event_date else parsed.stated_from end
+    ) as period_to,
     parsed.quantity,
     parsed.net_amount,
-    coalesce(parsed.currency_code, parsed.source_currency) as currency_code,
+    parsed.currency as currency_code,
+    parsed.set_aside_rule,
     case
         when parsed.occurrence is null then parsed.record_key_hash
         else hash_record_extended(row(parsed.record_key_hash, parsed.occurrence), 0)
     end as record_key_hash,
     parsed.content_hash,
     case
+        -- what is not billed anyway needs no amount
+        when parsed.set_aside_rule is not null then null
         when parsed.net_amount is null then 'invalid_amount'
         when parsed.quantity is null then 'invalid_quantity'
         when
-            parsed.period_from is null
-            or (parsed.period_to is null and parsed.period_to_raw is not null)
-            or parsed.period_to < parsed.period_from
+            (parsed.period_from_raw is not null and parsed.stated_from is null)
+            or coalesce(parsed.stated_from, parsed.event_date) is null
+            or (parsed.period_to_raw is not null and parsed.stated_to is null)
+            or parsed.stated_to < coalesce(parsed.stated_from, parsed.event_date)
             then 'invalid_period'
     end as value_error
 from parsed

@@ -22,6 +22,7 @@ decided as (
         case
             when priced.value_error is not null then priced.value_error
             when priced.original_charge_id is not null then 'repeated_record'
+            when {{ is_set_aside_by_layout('priced') }} then priced.set_aside_rule
             when priced.service_id is null then 'service_not_found'
             when priced.account_id is null then 'account_not_found'
             when priced.rating_mode = 'none' and {{ is_rule_enabled('information_only_source') }}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,10 @@ from typing import Any
 import paramiko
 import pytest
 
+from loaders.collect import read_collectors
+from loaders.collect.protocols import Line
 from tests.collect import servers
-from tests.collect.conftest import Warehouse, by_name, calls
+from tests.collect.conftest import QUICK, Warehouse, by_name, calls
 from tests.collect.servers import PASSWORD, USER, SshServer
 
 
@@ -161,6 +165,24 @@ def test_a_missing_folder_and_a_link_are_named(warehouse: Warehouse, server: Ssh
     declare(warehouse, server)
     (server.root / "daily_1.csv").symlink_to("/etc/passwd")
     assert by_name(warehouse.collect())["daily_1.csv"].state == "ignored"
+
+
+def test_a_large_file_takes_no_memory(warehouse: Warehouse, server: SshServer) -> None:
+    content = calls(0, 20_000) * 20
+    (server.root / "daily_1.csv").write_bytes(content)
+    declare(warehouse, server)
+    (collector,) = read_collectors(warehouse.connection, ["c"])
+    line = Line(collector, QUICK, warehouse.said.append)
+    (file,) = line.do(lambda remote: remote.look([""], set()))
+    digest = hashlib.sha256()
+    tracemalloc.start()
+    try:
+        line.do(lambda remote: remote.fetch(file, digest.update))
+        assert tracemalloc.get_traced_memory()[1] < 12_000_000 < len(content)
+    finally:
+        tracemalloc.stop()
+        line.close()
+    assert digest.hexdigest() == hashlib.sha256(content).hexdigest()
 
 
 def test_the_key_may_come_from_the_environment(

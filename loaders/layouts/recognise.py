@@ -38,6 +38,8 @@ NOT_ABSURD = 0.3
 _INCOMPLETE = 0.55
 _HEAD_LINES = 300
 _HEADER_WITHIN = 25
+# More columns than any table has: such a line is an attack or no list of columns.
+_MAXIMUM_COLUMNS = 4000
 _SCORES_IN_WORDS = 5
 _NO_RECORD = re.compile(
     r"\s*(?:#|(?:grand |sub|report )?totals?\b|trailer|trl|footer|eof|end of)", re.I
@@ -153,9 +155,20 @@ class _Sheets:
     def __init__(self, numbered: Sequence[tuple[int, str]]) -> None:
         self.numbered = numbered
         self._made: dict[tuple[str, str], _Sheet] = {}
+        self.too_wide: dict[str, str] = {}
+        for delimiter in DELIMITERS:
+            for number, line in numbered:
+                if (columns := line.count(delimiter) + 1) > _MAXIMUM_COLUMNS:
+                    self.too_wide[delimiter] = (
+                        f"line {number} has {columns} columns; lines of more than "
+                        f"{_MAXIMUM_COLUMNS} are not read"
+                    )
+                    break
 
     def of(self, layout: Layout) -> Iterator[_Sheet]:
         for delimiter in layout.delimiters:
+            if delimiter in self.too_wide:
+                continue
             key = (delimiter, layout.quoting)
             if key not in self._made:
                 self._made[key] = _Sheet(self.numbered, *key)
@@ -218,6 +231,7 @@ def recognise(
         f"nothing in the file speaks for {'the layout' if layout_code else 'any layout'} "
         f"{layout_code or 'that is known'}"
     )
+    complaints += sheets.too_wide.values()
     if complaints:
         explanation = complaints[0]
     return Recognition(None, scores, explanation)

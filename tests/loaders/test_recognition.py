@@ -184,3 +184,12 @@ def test_a_stated_count_that_is_wrong_holds_the_file(warehouse: Warehouse) -> No
     lines = content.splitlines(keepends=True)
     short = warehouse.load("short.CDR", b"".join(lines[:1] + lines[2:]))
     assert (short.status, short.status_reason) == ("held", "trailer_mismatch")
+
+
+@pytest.mark.parametrize("count", [5_000, 1_000_000])
+def test_a_header_of_endless_columns_is_refused(warehouse: Warehouse, count: int) -> None:
+    names = ["calldate", "src", "dst", "billsec", "disposition", *("x" * count)]
+    row = ["2026-10-05 10:00:00", "1", "2", "3", "ANSWERED", *("y" * count)]
+    result = warehouse.load(f"wide{count}.csv", ",".join(names) + "\n" + ",".join(row) + "\n")
+    assert (result.status, result.status_reason) == ("held", "unknown_layout")
+    assert "columns; lines of more than 4000 are not read" in result.explanation

@@ -1,6 +1,6 @@
 {#- RADIUS accounting in both of its files: blocks of attributes and CSV rows. An access server
     tells of a session when it starts, at intervals and when it stops; the counters are cumulative,
-    so the last record carries the session. docs/layouts/radius_detail.md -#}
+    so the last record carries the session. docs/layouts/radius.md -#}
 {% macro radius_events(layout) -%}
     {#- The events of a layout in common columns. session_id is written as the index of the landing
         table has it, so that look-ups by it find the index. -#}

@@ -125,6 +125,8 @@ select
     case
         when upper(decided.method) = 'CANCEL' then 'canceled'
         when decided.is_answer then 'answered'
+        -- the end of a call has no outcome of its own
+        when upper(decided.method) <> 'INVITE' and decided.sip_code ~ '^2' then 'unknown'
         else {{ sip_disposition('decided.sip_code') }}
     end as disposition_raw,
     decided.sip_code as cause_code,

@@ -43,6 +43,7 @@
         'cisco_cucm',
         'freeswitch_csv',
         'freeswitch_json',
+        'freeswitch_sql',
         'freeswitch_xml',
         'billmax_input',
         'cdr_stats',

@@ -132,9 +132,14 @@ select
     ) as answer_utc,
     coalesce(
         instants.stated_end,
-        judged.started_at + judged.duration_seconds * interval '1 second'
+        case
+            when instants.duration_raw <> ''
+                then judged.started_at + judged.duration_seconds * interval '1 second'
+            else instants.stated_answer + judged.billable_seconds * interval '1 second'
+        end
     ) as end_utc,
-    judged.duration_seconds as duration_s,
+    -- A layout may give talk time only: how long the whole call was is then unknown.
+    case when instants.duration_raw <> '' then judged.duration_seconds end as duration_s,
     judged.billable_seconds as billable_s,
     ({{ duration_seconds('instants.carrier_billed_raw', 'instants.decimal_mark') }})::numeric(12, 3)
         as carrier_billed_s,

@@ -1,4 +1,6 @@
 -- Grain: one row per landed line of FreeSWITCH mod_cdr_csv: one leg of a call, in any template.
+-- A leg that another leg names as its other leg is the second leg of that one's call; where both
+-- name each other, the later of them.
 with cdr_lines as (
     select * from {{ source('landing', 'freeswitch_csv') }}
 ),
@@ -48,10 +50,25 @@ select
         as disposition_raw,
     cleaned.cause as cause_text,
     cleaned.account_text as account_key,
+    case
+        when exists (
+            select 1
+            from cdr_lines as asking
+            where
+                asking.bleg_uuid = cleaned.uuid_text
+                and asking.uuid <> cleaned.uuid_text
+                and (
+                    cleaned.other_uuid is distinct from asking.uuid
+                    or (asking.start_stamp, asking.uuid)
+                    < (cleaned.start_stamp, cleaned.uuid_text)
+                )
+        ) then 'paired_event'
+    end as set_aside_rule,
     {{ record_key_hash('cleaned', 'freeswitch_csv', 'cleaned.uuid_text') }} as record_key_hash,
     {{ unset_usage_columns(except=[
         'usage_type', 'record_id', 'call_group_id', 'start_raw', 'answer_raw', 'end_raw',
         'duration_raw', 'billable_raw', 'calling_raw', 'called_raw', 'dialled_raw',
         'calling_name', 'direction', 'disposition_raw', 'cause_text', 'account_key',
+        'set_aside_rule',
     ]) }}
 from cleaned

@@ -120,7 +120,7 @@ def _became(record: dict[str, Any]) -> str:
         if leg["service"]:
             words.append(f"to {leg['account']}/{leg['service']}")
         if leg["amount"] is not None:
-            words.append(f"{leg['amount'].rstrip('0').rstrip('.')} {leg['currency']}")
+            words.append(f"{leg['amount'].normalize():f} {leg['currency']}")
         legs.append(" ".join(words))
     return "; ".join(legs)
 

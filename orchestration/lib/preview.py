@@ -10,14 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from psycopg2.extensions import connection as Connection
-from psycopg2.extras import RealDictCursor
 
 from loaders.files.discover import Found, find_files
 from loaders.files.results import FileResult
@@ -61,53 +59,80 @@ _OUTCOMES = """
     group by rated.state, rated.reason, rated.currency_code
     order by rated.state, rated.reason, rated.currency_code
 """
+# Numbers leave as the database writes them: exact. file:line names what a record repeats.
+_REPEATS = """
+    case when rated.{original} is not null then (
+        select repeated.file_name || ':' || ((rated.{original} & ((1::bigint << 36) - 1)) >> 4)
+        from control.file as repeated
+        where repeated.file_id = rated.{original} >> 36
+    ) end
+"""
 _RECORDS = """
-    select to_jsonb(canonical) - 'file_id' as record, (
+    select (
+        to_jsonb(canonical) - 'file_id' || jsonb_build_object(
+            'start_utc', {start_utc}, 'answer_utc', {answer_utc}, 'end_utc', {end_utc},
+            'outcome', coalesce(outcome.legs, '[]')
+        )
+    )::text as record
+    from dry_usage.int_usage__canonical as canonical
+    left join lateral (
         select jsonb_agg(
             jsonb_build_object(
                 'leg', rated.leg_no, 'direction', rated.direction, 'state', rated.state,
                 'reason', rated.reason, 'service', service_key.service_code,
-                'account', account_key.account_code, 'amount', rated.retail_amount::text,
-                'currency', rated.currency_code, 'repeats_usage_id', rated.original_usage_id
+                'account', account_key.account_code, 'amount', rated.retail_amount,
+                'currency', rated.currency_code, 'repeats', {repeats}
             ) order by rated.leg_no
-        )
+        ) as legs
         from dry_rating.rated_usage as rated
         left join reference.service_key on rated.service_id = service_key.service_id
         left join reference.account_key on rated.account_id = account_key.account_id
         where rated.file_id = canonical.file_id and rated.line_no = canonical.line_no
-    ) as outcome
-    from dry_usage.int_usage__canonical as canonical
+    ) as outcome on true
     where canonical.file_id = %s
     order by canonical.line_no
-"""
+""".format(
+    repeats=_REPEATS.format(original="original_usage_id"),
+    **{
+        name: f"""to_char(canonical.{name} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS')
+            || rtrim(rtrim(to_char(canonical.{name}, '.US'), '0'), '.') || 'Z'"""
+        for name in ("start_utc", "answer_utc", "end_utc")
+    },
+)
 _CHARGES = """
-    select to_jsonb(canonical) - 'file_id' as record, (
+    select (
+        to_jsonb(canonical) - 'file_id' || jsonb_build_object('outcome', coalesce(outcome, '[]'))
+    )::text as record
+    from dry_usage.int_charge__canonical as canonical
+    left join lateral (
         select jsonb_agg(
             jsonb_build_object(
                 'state', rated.state, 'reason', rated.reason,
                 'service', service_key.service_code, 'account', account_key.account_code,
-                'amount', rated.charge_amount::text, 'currency', rated.currency_code,
-                'repeats_usage_id', rated.original_charge_id
+                'amount', rated.charge_amount, 'currency', rated.currency_code,
+                'repeats', {repeats}
             )
-        )
+        ) as outcome
         from dry_rating.rated_charge as rated
         left join reference.service_key on rated.service_id = service_key.service_id
         left join reference.account_key on rated.account_id = account_key.account_id
         where rated.file_id = canonical.file_id and rated.line_no = canonical.line_no
-    ) as outcome
-    from dry_usage.int_charge__canonical as canonical
+    ) as outcomes on true
     where canonical.file_id = %s
     order by canonical.line_no
-"""
+""".format(repeats=_REPEATS.format(original="original_charge_id"))
 _BAD_LINES = """
-    select line_no, reason_code, field_name, reason,
-        left(convert_from(
-            decode(replace(encode(substr(raw_bytes, 1, 2000), 'hex'), '00', '3f'), 'hex'), 'LATIN1'
-        ), 500) as line_start
+    select jsonb_build_object(
+        'line_no', line_no, 'reason_code', reason_code, 'field_name', field_name,
+        'reason', reason, 'line_start', regexp_replace(
+            encode(substr(raw_bytes, 1, 500), 'escape'), '[\\x01-\\x1f]', ' ', 'g'
+        )
+    )::text as record
     from landing.quarantine where file_id = %s order by line_no
 """
 _OTHER_LINES = """
-    select line_no, kind, left(raw_line, 500) as line
+    select jsonb_build_object('line_no', line_no, 'kind', kind, 'line', left(raw_line, 500))::text
+        as record
     from landing.non_data_line where file_id = %s order by line_no
 """
 _PARTS = {
@@ -126,40 +151,29 @@ class FilePreview:
     facts: dict[str, Any]
     run: DryRun
     file_id: int | None = None
-    names: dict[int, str] = field(default_factory=dict)
 
     def part(self, name: str, limit: int | None = None) -> Iterator[dict[str, Any]]:
         """records, charges, quarantine or non_data_lines, in the order of the file."""
+        for text in self._texts(name, limit):
+            yield json.loads(text, parse_float=Decimal)
+
+    def _texts(self, name: str, limit: int | None) -> Iterator[str]:
         if self.file_id is None:
             return
         query = _PARTS[name] + ("" if limit is None else f" limit {int(limit)}")
-        connection = self.run.cursor.connection
-        with connection.cursor(f"preview_{name}", cursor_factory=RealDictCursor) as rows:
+        with self.run.cursor.connection.cursor(f"preview_{name}") as rows:
             rows.itersize = _ROWS_AT_A_TIME
             rows.execute(query, (self.file_id,))
-            for row in rows:
-                yield self._record(row) if name in ("records", "charges") else dict(row)
-
-    def _record(self, row: dict[str, Any]) -> dict[str, Any]:
-        outcome = row["outcome"] or []
-        for leg in outcome:
-            repeated = leg.pop("repeats_usage_id")
-            if repeated is not None:
-                leg["repeats"] = self._where(repeated)
-        return {**_in_utc(row["record"]), "outcome": outcome}
-
-    def _where(self, usage_id: int) -> str:
-        file_id, rest = divmod(usage_id, 1 << 36)
-        return f"{self.names.get(file_id, f'file {file_id}')}:{rest >> 4}"
+            for (text,) in rows:
+                yield text
 
     def to_json(self, limit: int | None = None) -> Iterator[str]:
         """The whole preview as JSON text, in pieces: a file may have millions of records."""
         yield json.dumps(self.facts, default=_plain, ensure_ascii=False)[:-1]
         for name in _PARTS:
             yield f', "{name}": ['
-            for number, row in enumerate(self.part(name, limit)):
-                yield ("," if number else "") + "\n  "
-                yield json.dumps(row, default=_plain, ensure_ascii=False)
+            for number, text in enumerate(self._texts(name, limit)):
+                yield ("," if number else "") + "\n  " + text
             yield "]"
         yield "}"
 
@@ -171,7 +185,6 @@ def preview_paths(
     paths: Iterable[Path | str],
     *,
     source: Source | str | None = None,
-    time_zone: str | None = None,
 ) -> Iterator[list[FilePreview]]:
     """Previews of files and of the files of folders; valid while the block lasts."""
     with dry_run(connection, dry_models(url)) as run:
@@ -181,12 +194,10 @@ def preview_paths(
             _land(run, found, sources, declared, -number)
             for number, found in enumerate(find_files(paths), start=1)
         ]
-        names = {p.file_id: p.result.file_name for p in previews if p.file_id is not None}
-        run.file_ids = sorted(names, reverse=True)
+        run.file_ids = [p.file_id for p in previews if p.file_id is not None]
         if run.file_ids:
             run.rate()
         for preview in previews:
-            preview.names = names
             if preview.file_id is not None:
                 _count(preview)
         yield previews
@@ -325,19 +336,5 @@ def _count(preview: FilePreview) -> None:
     preview.facts["outcome_if_loaded_now"] = outcomes
 
 
-_TIMES = ("start_utc", "answer_utc", "end_utc")
-
-
-def _in_utc(record: dict[str, Any]) -> dict[str, Any]:
-    """Instants with a Z, whatever the session's zone."""
-    for name in _TIMES:
-        if record.get(name):
-            instant = datetime.fromisoformat(record[name]).astimezone(UTC)
-            record[name] = instant.isoformat().replace("+00:00", "Z")
-    return record
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return str(value)
-    return str(value)
+def _plain(value: Any) -> str:
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)

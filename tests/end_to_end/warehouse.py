@@ -97,6 +97,15 @@ class Warehouse:
             self.build("tag:rating", run.environment())
             return runs.close_rating_run(connection, run)
 
+    def pair(self, *, killed: bool = False) -> dict[str, Any] | None:
+        """Rate once more what later files completed; None when there is nothing."""
+        with self._session() as connection:
+            run = runs.open_pairing_run(connection, **_BY, code_is_dirty=False)
+            if killed:
+                # the connection, and with it the lock, is gone; the run stays as it is
+                return None
+            return self._finish(connection, run)
+
     def preview(self, filters: runs.SuspenseFilters) -> list[runs.SuspenseGroup]:
         """What a reprocess run would take."""
         with self._session() as connection:

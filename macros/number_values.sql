@@ -121,6 +121,8 @@
         when btrim({{ raw }}) ~* '^''?[0-9]+([.,][0-9]+)?E[+]?[0-9]+$' then 'scientific'
         when {{ clean }} = '' then 'missing'
         when {{ clean }} ~ '^[*#]' then 'service_code'
+        -- digits masked by the supplier: a number all the same
+        when {{ clean }} ~* '^[+]?[0-9]{2,}X{2,}$' then 'invalid'
         when {{ clean }} !~ '^[+]?[0-9]+$' then 'name'
         when {{ clean }} in ('911', '933', '988') and {{ plan }}.number_plan = 'nanp'
             then 'emergency'

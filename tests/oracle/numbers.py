@@ -8,6 +8,7 @@ from pathlib import Path
 _ANONYMOUS = ("anonymous", "restricted", "unavailable", "unknown", "private", "withheld")
 _SCIENTIFIC = re.compile(r"[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]+")
 _N11 = re.compile(r"[2-9]11")
+_MASKED = re.compile(r"\+?[0-9]{2,}[xX]{2,}")
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ def read_number(raw: str | None, plan: NumberPlan) -> Number:
     if text.startswith("+"):
         text = "+" + text[1:].replace("(0)", "", 1)
     text = re.sub(r"[ ().\/-]", "", text)
+    if _MASKED.fullmatch(text):
+        return Number("invalid")
     if not re.fullmatch(r"\+?[0-9]+", text):
         return Number("name")
     has_plus = text.startswith("+")

@@ -1,6 +1,7 @@
 -- Grain: one row per file of the current run's work set, with the settings of its source as valid
 -- when the file arrived and known at the cut-off. Where nobody declared the source and its layout
--- does not say its zone, the clock is observed: the offset most of the first records agree on.
+-- does not say its zone, the clock is observed: the offset most of the first records agree on. So
+-- are the order of day and month and the decimal mark, where the file proves them.
 {{ config(materialized='work_table') }}
 
 with files as (
@@ -26,6 +27,19 @@ number_plans as (
     select * from {{ ref('number_plans') }}
 ),
 
+form_lines as (
+    {{ unassigned_form_lines() }}
+),
+
+forms as (
+    select
+        form_lines.file_id,
+        {{ observed_date_order('form_lines.day_raw') }} as date_order,
+        {{ observed_decimal_mark('form_lines.amount_raw') }} as decimal_mark
+    from form_lines
+    group by form_lines.file_id
+),
+
 clock_lines as (
     {{ unassigned_clock_lines() }}
 ),
@@ -33,9 +47,10 @@ clock_lines as (
 observed as (
     select
         clock_lines.file_id,
-        {{ observed_quarters('sources.date_order') }} as quarters
+        {{ observed_quarters('coalesce(forms.date_order, sources.date_order)') }} as quarters
     from clock_lines
     inner join files on clock_lines.file_id = files.file_id
+    left join forms on clock_lines.file_id = forms.file_id
     inner join sources
         on
             files.source_code = sources.source_code
@@ -75,8 +90,8 @@ select
         when clocks.file_id is null then sources.time_zone
         else {{ zone_of_quarters('clocks.quarters') }}
     end as time_zone,
-    sources.date_order,
-    sources.decimal_mark,
+    coalesce(forms.date_order, sources.date_order) as date_order,
+    coalesce(forms.decimal_mark, sources.decimal_mark) as decimal_mark,
     sources.direction_mode,
     sources.classify_mode,
     sources.rating_mode,
@@ -100,6 +115,7 @@ inner join sources
 left join decks on sources.cost_deck_code = decks.deck_code
 left join number_plans on sources.number_plan = number_plans.number_plan
 left join clocks on files.file_id = clocks.file_id
+left join forms on files.file_id = forms.file_id
 where
     work_set.rating_run_id = {{ run_id() }}
     and {{ known_at_cutoff('sources') }}

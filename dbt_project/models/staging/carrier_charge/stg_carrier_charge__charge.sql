@@ -8,7 +8,8 @@ select
     charge_lines.line_no,
     nullif(btrim(charge_lines.record_id), '') as record_id,
     nullif(btrim(charge_lines.account_key), '') as account_key,
-    nullif(btrim(charge_lines.service_key), '') as service_key,
+    -- spreadsheets keep a leading zero with an apostrophe
+    nullif(btrim(charge_lines.service_key, ' '''), '') as service_key,
     nullif(btrim(charge_lines.product_code), '') as product_code,
     charge_lines.description,
     charge_lines.charge_type,

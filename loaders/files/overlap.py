@@ -26,11 +26,12 @@ CHECKED_AT_ONCE = 20_000
 # Of larger files every sixteenth hash is kept: 0.4 bytes for each 100 that landed.
 _WHOLE_SAMPLE = 2048
 _DIVISOR = 16
-# How much of a sample is looked up, in how many of the latest files each, and how many files are
-# counted exactly.
+# How much of a sample is looked up, and in how many of the latest files each hash.
 _LOOKED_UP = 2048
 _FILES_OF_A_HASH = 20
+# How many of the files found are counted exactly: of large files it takes seconds each.
 _COUNTED_EXACTLY = 3
+_COUNTED_OF_A_LARGE_FILE = 1
 _GAPS_KEPT = 20
 # A function takes no more than 100 of them.
 _ARGUMENTS = 90
@@ -219,7 +220,9 @@ def _find_overlaps(cursor: Cursor, file: _File) -> list[Overlap]:
             "looked_up": _LOOKED_UP,
             "file_id": file.file_id,
             "files": _FILES_OF_A_HASH,
-            "exactly": _COUNTED_EXACTLY,
+            "exactly": _COUNTED_EXACTLY
+            if file.data_count <= CHECKED_AT_ONCE
+            else _COUNTED_OF_A_LARGE_FILE,
         },
     )
     candidates = cursor.fetchall()

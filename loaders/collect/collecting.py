@@ -310,7 +310,11 @@ class _Collecting:
                     byte_count += len(block)
                     self._check_size(byte_count)
                     digest.update(block)
-                    stream.write(block)
+                    try:
+                        stream.write(block)
+                    except OSError as error:
+                        # Not the network's fault, and no better at the next attempt.
+                        raise self._unwritable(file, error) from None
 
                 remote.fetch(file, sink)
             if remote.stamp(file) != file.stamp:
@@ -327,10 +331,17 @@ class _Collecting:
 
         try:
             return self._line.do(once)
+        except FileError:
+            # Given up in the middle of a transfer: what is left of it must not reach the next.
+            self._line.close()
+            raise
         except OSError as error:
-            raise self._collector.error(
-                f"{printable(file.name)} cannot be written here: {error.strerror or error}"
-            ) from None
+            raise self._unwritable(file, error) from None
+
+    def _unwritable(self, file: RemoteFile, error: OSError) -> CollectError:
+        return self._collector.error(
+            f"{printable(file.name)} cannot be written here: {error.strerror or error}"
+        )
 
     def _land(self, file: RemoteFile, path: Path, verdict: Verdict) -> list[FileResult]:
         """The registry's files: one, or an archive and those in it."""

@@ -51,6 +51,8 @@ class FtpRemote(Remote):
 
     _ftp: ftplib.FTP | None = None
     _encoding = "utf-8"
+    # MLSD and MLST, which every server of this century should have.
+    _has_lists = True
 
     def open(self) -> None:
         collector = self.collector
@@ -155,6 +157,7 @@ class FtpRemote(Remote):
             except ftplib.error_perm as error:
                 if error.args[0][:3] not in ("500", "501", "502", "504"):
                     raise self._no_folder(path, error) from None
+            self._has_lists = False
             before = ftp.pwd()
             try:
                 ftp.cwd(path or before)
@@ -183,13 +186,26 @@ class FtpRemote(Remote):
         return facts
 
     def stamp(self, file: RemoteFile) -> str | None:
-        folder, _, name = file.remote_name.rpartition("/")
-        path = folder or ("/" if file.remote_name.startswith("/") else "")
-        for other, facts in self._entries(path):
-            if other == name:
-                size = int(facts["size"]) if facts.get("size", "").isdigit() else None
-                return stamp_of(size, facts.get("modify"))
-        return None
+        with self._in_words():
+            facts = self._facts_of(file.remote_name)
+        if facts is None or facts.get("type", "file").lower() == "dir":
+            return None
+        size = int(facts["size"]) if facts.get("size", "").isdigit() else None
+        return stamp_of(size, facts.get("modify"))
+
+    def _facts_of(self, path: str) -> dict[str, str] | None:
+        """One file's facts, in the same form as the list had them; None: it is gone."""
+        ftp = self._session
+        if not self._has_lists:
+            ftp.voidcmd("TYPE I")
+            return self._facts(path)
+        try:
+            answer = ftp.sendcmd(f"MLST {path}").splitlines()
+        except ftplib.error_perm:
+            return None
+        facts = answer[1].strip().partition(" ")[0] if len(answer) > 1 else ""
+        pairs = (fact.partition("=") for fact in facts.split(";") if fact)
+        return {name.lower(): value for name, _, value in pairs}
 
     def fetch(self, file: RemoteFile, sink: Sink) -> None:
         with self._in_words():

@@ -7,9 +7,10 @@ from typing import TypeVar
 
 from loaders.collect.collector import Collector
 from loaders.collect.errors import TransientError
-from loaders.collect.remote import Remote
+from loaders.collect.remote import Remote, one_line
 from loaders.collect.retry import Patience
 from loaders.collect.secrets import Secrets
+from loaders.errors import RatehouseError
 
 Result = TypeVar("Result")
 
@@ -55,6 +56,14 @@ class Line:
             except TransientError:
                 self.close()
                 raise
+            except (RatehouseError, OSError):
+                raise
+            except Exception as error:
+                # A library met something no protocol foresees. The other collectors go on.
+                self.close()
+                raise self._remote.error(
+                    f"an error nobody expected: {type(error).__name__}: {one_line(error)}"
+                ) from error
 
         return self._patience.persist(attempt, self._say)
 

@@ -171,7 +171,7 @@ class SftpRemote(Remote):
             ) from None
         except paramiko.AuthenticationException as error:
             raise self.login_refused(error) from None
-        except paramiko.SSHException as error:
+        except (paramiko.SSHException, paramiko.SFTPError) as error:
             raise self.transient(f"SSH failed: {one_line(error)}") from None
 
     # -- files -----------------------------------------------------------------------------------
@@ -193,6 +193,11 @@ class SftpRemote(Remote):
                     raise self.error(f"there is no folder {path}") from None
                 except PermissionError:
                     raise self.error(f"the folder {path} may not be read") from None
+                except UnicodeDecodeError:
+                    raise self.error(
+                        f"the folder {path} holds a file whose name is not UTF-8; ask the "
+                        "supplier to rename it"
+                    ) from None
             for entry in sorted(entries, key=lambda entry: entry.filename):
                 mode = entry.st_mode or 0
                 if stat.S_ISDIR(mode):

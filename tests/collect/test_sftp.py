@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -163,12 +164,16 @@ def test_a_missing_folder_and_a_link_are_named(warehouse: Warehouse, server: Ssh
     declare(warehouse, server, directory="/no/such/folder")
     assert "there is no folder /no/such/folder" in (warehouse.collect().error or "")
     declare(warehouse, server)
+    odd = os.path.join(os.fsencode(server.root), b"daily_\xe9.csv")
+    Path(os.fsdecode(odd)).touch()
+    assert "whose name is not UTF-8" in (warehouse.collect().error or "")
+    os.remove(odd)
     (server.root / "daily_1.csv").symlink_to("/etc/passwd")
     assert by_name(warehouse.collect())["daily_1.csv"].state == "ignored"
 
 
 def test_a_large_file_takes_no_memory(warehouse: Warehouse, server: SshServer) -> None:
-    content = calls(0, 20_000) * 20
+    content = calls(0, 20_000) * 12
     (server.root / "daily_1.csv").write_bytes(content)
     declare(warehouse, server)
     (collector,) = read_collectors(warehouse.connection, ["c"])

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from loaders import settings
+from loaders.errors import RatehouseError
 
 DROP_FOLDER_VARIABLE = "RATEHOUSE_DROP_DIR"
 REFERENCE_FOLDER_VARIABLE = "RATEHOUSE_REFERENCE_DIR"
@@ -25,6 +26,18 @@ def drop_folder() -> Path:
 def reference_folder() -> Path:
     """Reference files, one `<kind>.csv` each."""
     return _folder(REFERENCE_FOLDER_VARIABLE, "reference")
+
+
+def export_folder() -> Path:
+    """Where exports are written if nothing else is said."""
+    return settings.home() / "exports"
+
+
+def export_path(name: str) -> Path:
+    """A file of the export folder; a name cannot lead out of it."""
+    if Path(name).name != name or name in ("", ".", ".."):
+        raise RatehouseError(f"'{name}' is not a file name: exports are written into one folder")
+    return export_folder() / name
 
 
 def dagster_home() -> Path:

@@ -1,0 +1,1 @@
+"""Exports: what the marts say, as files for other people's tools."""

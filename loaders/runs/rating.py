@@ -216,7 +216,7 @@ def open_run(
                 undoes_run_id,
             )
         if run_id is not None:
-            return _read(connection, run_id, is_resumed=is_resumed, holds_own_lock=took_lock)
+            return read_run(connection, run_id, is_resumed=is_resumed, holds_own_lock=took_lock)
     except BaseException:
         _release(connection, build_schema, took_lock)
         raise
@@ -383,7 +383,10 @@ def _insert_new_files(cursor: Any, run_id: int, build_schema: str) -> int:
     return cursor.rowcount
 
 
-def _read(connection: Any, run_id: int, *, is_resumed: bool, holds_own_lock: bool) -> RatingRun:
+def read_run(
+    connection: Any, run_id: int, *, is_resumed: bool, holds_own_lock: bool
+) -> RatingRun:
+    """A run as its holder sees it."""
     with connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(
             """

@@ -273,6 +273,12 @@ def open_restore_run(
         _release(connection, build_schema, took_lock and not has_run)
 
 
+def is_withdrawn(connection: Any, file_id: int) -> bool:
+    """Whether the file is withdrawn; one that does not exist is refused."""
+    with connection, connection.cursor() as cursor:
+        return withdrawal.read_file(cursor, file_id)["status"] == "withdrawn"
+
+
 def _require_production(build_schema: str) -> None:
     if build_schema:
         raise RatehouseError(

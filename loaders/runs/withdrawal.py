@@ -466,7 +466,8 @@ def _queue_repeats(cursor: Any, run: RatingRun, file_id: int, actor: str) -> Non
     It stands in the same transaction, so that a kill between the two loses no record; whoever
     opens a run next begins with it.
     """
-    if count_repeats(cursor, run.build_schema, file_id) == 0:
+    # A replay repeats the run that was made then.
+    if run.build_schema or count_repeats(cursor, run.build_schema, file_id) == 0:
         return
     cursor.execute(
         """

@@ -14,7 +14,10 @@ from loaders.errors import RatehouseError
 
 # In the order of the help page. None of them may import Dagster or dbt before it needs them:
 # `ratehouse status` answers in a fraction of a second.
-COMMAND_MODULES = ("server", "demo", "files", "reference", "rating", "billing", "layouts", "dev")
+COMMAND_MODULES = (
+    "server", "demo", "files", "withdraw", "collect", "reference", "rating", "replay", "billing",
+    "export", "layouts", "dev",
+)  # fmt: skip
 
 ERROR_EXIT_CODE = 2
 DEBUG_VARIABLE = "RATEHOUSE_DEBUG"

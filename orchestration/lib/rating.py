@@ -47,7 +47,12 @@ def run_arguments(context: Context) -> dict[str, Any]:
 
 
 def rate_until_done(
-    context: Context, dbt: DbtCliResource, open_run: Opener, *, once: bool = False
+    context: Context,
+    dbt: DbtCliResource,
+    open_run: Opener,
+    *,
+    once: bool = False,
+    idle: str = "nothing to rate: every landed file is rated",
 ) -> Iterator[Any]:
     """Rate one work set after the other; files that land meanwhile make the next one.
 
@@ -70,8 +75,8 @@ def rate_until_done(
             if once:
                 break
     if number == 0:
-        progress.say("nothing to rate: every landed file is rated")
-        context.log.info("Nothing to rate: every landed file is rated.")
+        progress.say(idle)
+        context.log.info(idle)
 
 
 def _rate_one(

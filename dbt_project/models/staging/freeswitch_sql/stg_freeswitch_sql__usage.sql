@@ -1,5 +1,5 @@
--- Grain: one row per landed INSERT statement of FreeSWITCH mod_cdr_csv: one leg of a call. The values
--- are those of the default template; quoted by double quotes they are a JSON array.
+-- Grain: one row per landed INSERT statement of FreeSWITCH mod_cdr_csv: one leg of a call. The
+-- values are those of the default template; in their double quotes they are a JSON array.
 with cdr_lines as (
     select * from {{ source('landing', 'freeswitch_sql') }}
 ),

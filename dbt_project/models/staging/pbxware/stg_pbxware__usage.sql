@@ -10,6 +10,9 @@ cleaned as (
     select
         cdr_lines.*,
         cdr_lines.linkedid is null and cdr_lines.sequence is null as is_old_table,
+        coalesce(
+            cdr_lines.dcontext = 'dynamic-meetme' or cdr_lines.lastapp = 'ConfBridge', false
+        ) as is_conference,
         {{ landed_text('cdr_lines.tenant', ['NULL']) }} as tenant_text,
         {{ landed_text('cdr_lines.accountcode', ['NULL']) }} as accountcode_text,
         {{ landed_text('cdr_lines.trunk', ['NULL']) }} as trunk_text,
@@ -44,13 +47,10 @@ select
     case when cleaned.disposition_text = 'ANSWERED' then cleaned.billsec_text else '0' end
         as billable_raw,
     cleaned.src_text as calling_raw,
-    -- A conference calls out: dst is the room, the number stands in the arguments of Dial.
+    -- In a conference dst is the room; only a leg that dials out names a number, in its arguments.
     case
-        when cleaned.dcontext = 'dynamic-meetme'
-            then coalesce(
-                substring(cleaned.lastdata from '^[A-Za-z0-9]+/([+]?[0-9]{7,15})@'),
-                cleaned.dst_text
-            )
+        when cleaned.is_conference
+            then substring(cleaned.lastdata from '^[A-Za-z0-9]+/([+]?[0-9]{7,15})@')
         else cleaned.dst_text
     end as called_raw,
     cleaned.dst_text as dialled_raw,
@@ -72,11 +72,10 @@ select
     end as service_key_1,
     cleaned.trunk_text as trunk,
     case
-        when
-            not cleaned.is_old_table
-            and cleaned.trunk_text is null
-            and cleaned.did_text is null
-            then 'leg_without_trunk'
+        when cleaned.is_old_table then null
+        when cleaned.trunk_text is null and cleaned.did_text is null then 'leg_without_trunk'
+        -- the trunk of the call, on a leg to a local channel
+        when cleaned.is_conference and cleaned.dstchannel like 'Local/%' then 'leg_without_trunk'
     end as set_aside_rule,
     {{ record_key_hash('cleaned', 'pbxware', landed_text('cleaned.acct_id', ['NULL'])) }}
         as record_key_hash,

@@ -24,7 +24,8 @@ from loaders.files.streams import (
 from loaders.layouts.checks import is_day_or_datetime
 from loaders.layouts.dialect import QUOTE, Dialect, Fields, Problem, dialect_of
 from loaders.layouts.layout import EXTRA_COLUMNS, Variant
-from loaders.layouts.recognise import Shape, normalise_name, score_variant
+from loaders.layouts.profile import squeeze
+from loaders.layouts.recognise import Shape, score_variant
 
 MAXIMUM_LINES_OF_A_VALUE = 1000
 
@@ -78,7 +79,7 @@ class LineStream(RecordStream):
         self._blank_bytes = b'" \t\r\x1a' + self._dialect.delimiter
         self._header: list[str] | None = None
         if shape is not None and shape.header_line is not None:
-            self._header = [normalise_name(name) for name in shape.columns]
+            self._header = [squeeze(name) for name in shape.columns]
             first = shape.columns[0].strip().encode(text_encoding, "replace")
             self._header_start = re.compile(rb'["\s]*' + re.escape(first), re.I)
         self._width = len(shape.columns) if shape else 0
@@ -415,7 +416,7 @@ class LineStream(RecordStream):
         if not self._header_start.match(line):
             return False
         fields = self._dialect.best_effort(line)
-        return [normalise_name(self._decode(field or b"")) for field in fields] == header
+        return [squeeze(self._decode(field or b"")) for field in fields] == header
 
     def _has_a_date(self, line: bytes) -> bool:
         if self._shape is None:

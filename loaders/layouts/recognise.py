@@ -217,7 +217,8 @@ def recognise(
     complaints: list[str] = []
     sheets = _Sheets(numbered)
     for layout in considered:
-        for candidate in _candidates(layout, sheets, lines, column_map, complaints):
+        mapping = column_map if layout_code or layout.is_generic else None
+        for candidate in _candidates(layout, sheets, lines, mapping, complaints):
             scores[layout.code] = max(scores[layout.code], round(candidate.score, 3))
             if candidate.score >= needed and (best is None or candidate.rank > best.rank):
                 best = candidate
@@ -251,15 +252,15 @@ def _candidates(
         yield from _by_documents(layout, lines)
         return
     for sheet in sheets.of(layout):
-        if not layout.is_generic:
-            yield from _by_header_words(layout, sheet) or _by_variants(layout, sheet)
-        elif column_map:
+        if column_map:
             found, complaint = _by_column_map(layout, sheet.rows, sheet.delimiter, column_map)
             if complaint:
                 complaints.append(complaint)
             yield from (_Candidate(score, shape) for score, shape in found)
-        else:
+        elif layout.is_generic:
             yield from _by_aliases(layout, sheet)
+        else:
+            yield from _by_header_words(layout, sheet) or _by_variants(layout, sheet)
 
 
 # -- named layouts -------------------------------------------------------------------------------

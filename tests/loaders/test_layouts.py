@@ -284,3 +284,16 @@ def test_blank_content_has_no_layout() -> None:
     assert recognise(["", "  ", ";;;"]) == Recognition(
         None, has_rows=False, explanation="the file has only blank lines"
     )
+
+
+def test_an_order_of_its_own_is_read_by_the_column_map_of_its_source() -> None:
+    line = "Call 21,2024/07/01 10:00:00,2024/07/01 10:00:34,00:00:30,Ext.100,02079460111"
+    order = ["historyid", "time_start", "time_end", "duration", "from_no", "to_no"]
+    column_map = {str(position): name for position, name in enumerate(order, start=1)}
+
+    declared = recognise([line, line], layout_code="threecx", column_map=column_map)
+    assert declared.shape is not None
+    assert (declared.shape.variant, declared.shape.targets) == ("column_map", tuple(order))
+
+    undeclared = recognise([line, line], column_map=column_map)
+    assert undeclared.shape is None

@@ -2,7 +2,7 @@
 
 Each record has a hash of its values that does not depend on order, compression, encoding,
 delimiter or quoting. A sample of the hashes finds files that may be repeated; the share is then
-counted exactly, over the rows of both. docs/decisions/0015 has the measurements.
+counted exactly, over the rows of both. docs/decisions/0018 has the measurements.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from loaders.files.session import transaction
 # Up to here the check takes a few hundredths of a second and follows the landing at once; larger
 # files wait for the opening of a rating run, where it is a few per cent of the work.
 CHECKED_AT_ONCE = 20_000
-# Of larger files every sixteenth hash is kept: 0.4 bytes for each 100 that landed.
+# Of larger files every sixteenth hash is kept: about 7 bytes a record, index included.
 _WHOLE_SAMPLE = 2048
 _DIVISOR = 16
 # How much of a sample is looked up, and in how many of the latest files each hash.

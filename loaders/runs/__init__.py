@@ -33,6 +33,7 @@ from loaders.runs.suspense import (
     parse_day,
     preview_reprocess,
 )
+from loaders.runs.whatif import Outcome, what_reprocess_would_clear
 from loaders.runs.withdraw import (
     WithdrawalPreview,
     drafts_out_of_date,
@@ -49,6 +50,7 @@ __all__ = [
     "DraftResult",
     "InvoiceRun",
     "InvoiceRunRefused",
+    "Outcome",
     "RatingRun",
     "RunAbandoned",
     "RunAlreadyAtWork",
@@ -81,4 +83,5 @@ __all__ = [
     "records_to_retry",
     "refuse_invoices",
     "resume_rating_run",
+    "what_reprocess_would_clear",
 ]

@@ -84,7 +84,10 @@ _SUSPENDED = """
 """
 
 
-def _chosen(cursor: Any, build_schema: str, filters: SuspenseFilters) -> tuple[Any, dict[str, Any]]:
+def chosen_records(
+    cursor: Any, build_schema: str, filters: SuspenseFilters
+) -> tuple[Any, dict[str, Any]]:
+    """The query of the suspended records that fit, and its values."""
     for name in ("current_rated_usage", "current_rated_charge"):
         if not relation_exists(cursor, build_schema, "rating", name):
             raise RatehouseError(
@@ -125,7 +128,7 @@ def preview_reprocess(
 ) -> list[SuspenseGroup]:
     """What a reprocess run would take, and the money waiting in it. Changes nothing."""
     with connection, connection.cursor() as cursor:
-        query, values = _chosen(cursor, build_schema, filters)
+        query, values = chosen_records(cursor, build_schema, filters)
         cursor.execute(
             sql.SQL(
                 """
@@ -146,7 +149,7 @@ def insert_suspended_records(
     cursor: Any, run_id: int, build_schema: str, filters: SuspenseFilters
 ) -> int:
     """Write the work set by record and the files it comes from; the number of files."""
-    query, values = _chosen(cursor, build_schema, filters)
+    query, values = chosen_records(cursor, build_schema, filters)
     cursor.execute(
         sql.SQL(
             """

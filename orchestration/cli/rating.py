@@ -116,8 +116,13 @@ def reprocess(
     )
     from orchestration.lib import paths
 
+    outcomes: list[runs.Outcome] | None = []
     with _open() as connection:
         groups = runs.preview_reprocess(connection, filters, build_schema=paths.build_schema())
+        if groups and not yes:
+            from orchestration.lib import what_if
+
+            outcomes = what_if.outcomes(connection, filters)
     columns = ("kind", "reason", "source", "records", "files", "currency", "at_risk")
     rows = [
         (
@@ -156,7 +161,14 @@ def reprocess(
             for metadata in result.metadata_of("runs/rating_run")
         ]
     if as_json:
-        print_json({"suspended": as_records(columns, rows), "runs": rated})
+        shown: dict[str, Any] = {"suspended": as_records(columns, rows), "runs": rated}
+        if rows and not yes:
+            shown["outcome"] = (
+                None
+                if outcomes is None
+                else as_records(what_if.COLUMNS, what_if.rows(outcomes))
+            )
+        print_json(shown)
         return
     print_table("Suspended records that fit", columns, rows)
     for metadata in rated:
@@ -167,6 +179,12 @@ def reprocess(
         )
         typer.echo(f"Rating run {metadata['rating_run_id']} ({metadata['kind']}): now {states}.")
     if rows and not yes:
+        if outcomes is None:
+            typer.echo(what_if.TOO_MANY)
+        else:
+            print_table(
+                "What would come of them", _spaced(what_if.COLUMNS), what_if.rows(outcomes)
+            )
         typer.echo("Nothing was changed. Rate them again with --yes.")
 
 

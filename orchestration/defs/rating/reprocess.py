@@ -9,7 +9,7 @@ from dagster_dbt import DbtCliResource
 from pydantic import Field
 
 from loaders import database, runs
-from orchestration.lib import paths, progress
+from orchestration.lib import paths, progress, what_if
 from orchestration.lib.instance import mark_process
 from orchestration.lib.rating import rate_until_done, run_arguments
 from orchestration.lib.report import RATING_RUN_ASSET
@@ -17,13 +17,14 @@ from orchestration.lib.tables import markdown_table
 from orchestration.lib.words import failures_in_words
 
 PREVIEW_COLUMNS = ["kind", "reason", "source", "records", "files", "currency", "money at risk"]
+OUTCOME_COLUMNS = ["kind", "source", "outcome", "records", "amount", "money at risk", "currency"]
 
 
 class ReprocessConfig(dg.Config):
     """Which suspended records. Empty filters mean all of them."""
 
     preview: bool = Field(
-        default=True, description="Only count what would be taken. Switch off to rate it again."
+        default=True, description="Only say what would come of it. Switch off to rate it again."
     )
     reasons: list[str] = Field(default=[], description="Like missing_rate, service_not_found.")
     source_codes: list[str] = Field(default=[], description="Only from these sources.")
@@ -80,14 +81,7 @@ def reprocess_suspended_records(
     records = sum(g.record_count for g in groups)
     context.log.info(f"{records} suspended record(s) fit.\n{table}")
     if config.preview:
-        progress.say(f"preview: {records:,} suspended record(s) fit; nothing was changed")
-        context.log_event(
-            dg.AssetObservation(
-                asset_key=RATING_RUN_ASSET,
-                description="Preview of a reprocess run; nothing was changed.",
-                metadata={"records": records, "suspended": dg.MetadataValue.md(table)},
-            )
-        )
+        _log_preview(context, filters, records, table)
         return
 
     is_done = False
@@ -105,6 +99,33 @@ def reprocess_suspended_records(
         return run
 
     yield from rate_until_done(context, dbt, open_run)
+
+
+def _log_preview(
+    context: dg.OpExecutionContext, filters: runs.SuspenseFilters, records: int, suspended: str
+) -> None:
+    with failures_in_words(), closing(database.connect()) as connection:
+        outcomes = what_if.outcomes(connection, filters)
+    if outcomes is None:
+        said = what_if.TOO_MANY
+    else:
+        said = markdown_table(OUTCOME_COLUMNS, what_if.rows(outcomes))
+    progress.say(f"preview: {records:,} suspended record(s) fit; nothing was changed")
+    context.log.info(f"What would come of them:\n{said}")
+    context.log_event(
+        dg.AssetObservation(
+            asset_key=RATING_RUN_ASSET,
+            description="Preview of a reprocess run; nothing was changed.",
+            metadata={
+                "records": records,
+                "suspended": dg.MetadataValue.md(suspended),
+                "outcome": dg.MetadataValue.md(said),
+                "records_that_would_be_billed": sum(
+                    o.record_count for o in outcomes or () if o.state == "billed"
+                ),
+            },
+        )
+    )
 
 
 @dg.job(

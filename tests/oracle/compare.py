@@ -282,7 +282,7 @@ def _landed(connection: Any, demo: Path) -> tuple[dict[tuple[str, str], int], dt
     for row in rows:
         key = (row["source_code"], row["file_name"])
         # A held copy does not hide the landed file of the same name.
-        if key in names and (key not in order or row["status"] == "landed"):
+        if key in names and (key not in order or row["status"] in ("landed", "withdrawn")):
             order[key] = row["file_id"]
     received = min((row["received_at"] for row in rows), default=dt.datetime.now(dt.UTC))
     return order, received, [row for row in rows if row["file_id"] in order.values()]
@@ -418,6 +418,11 @@ def compare(connection: Any, demo_dir: Path) -> list[Difference]:
         Reference.load(demo_dir / "reference"),
         received_at=received,
         landing_order=order,
+        withdrawn={
+            (row["source_code"], row["file_name"])
+            for row in file_rows
+            if row["status"] == "withdrawn"
+        },
     )
     found = [
         Difference("file", f"{source}/{path.name}", "record", "a file of the demo", "never loaded")

@@ -6,7 +6,7 @@
 import datetime as dt
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,8 +47,12 @@ def run(
     *,
     received_at: dt.datetime | None = None,
     landing_order: dict[tuple[str, str], int] | None = None,
+    withdrawn: Collection[tuple[str, str]] = (),
 ) -> Outcome:
-    """Read and rate files. landing_order gives file ids by (source, name); else order as given."""
+    """Read and rate files. landing_order gives file ids by (source, name); else order as given.
+
+    A withdrawn file is as if it had no records; its bytes were received all the same.
+    """
     given: Sequence[tuple[str, Path]] = list(files)
     order = landing_order or {}
     received = received_at or dt.datetime.now(dt.UTC)
@@ -73,6 +77,9 @@ def run(
         if file.status != "landed":
             continue
         fingerprints[fingerprint] = path.name
+        if (source_code, path.name) in withdrawn:
+            file.status = "withdrawn"
+            continue
         if source["file_kind"] == "sdr":
             outcome.charges += charges.rate_file(file)
         else:

@@ -14,6 +14,7 @@ from loaders.collect.collector import Collector
 from loaders.collect.errors import CollectError, FileError, TransientError
 from loaders.collect.rules import Facts
 from loaders.collect.secrets import Secrets
+from loaders.files.names import shown
 
 # Until the other side answers at all, and between two pieces of an answer.
 TIMEOUT_SECONDS = 30.0
@@ -127,8 +128,8 @@ def unused_name(name: str, taken: Container[str]) -> str:
 
 
 def one_line(text: object) -> str:
-    """What the other side said, short enough for a message."""
-    words = " ".join(str(text).split())
+    """What the other side said, short enough for a message and without orders to a terminal."""
+    words = shown(" ".join(str(text).split()))
     return words if len(words) <= 300 else words[:297] + "..."
 
 

@@ -42,42 +42,43 @@ _FILES_OF_RUNS = """
         and f.layout_code = any(%(layouts)s)
     group by f.layout_code
 """
-# The files that share a call with the new ones: mostly the one before.
-_OTHER_FILES = """
-    select coalesce(array_agg(distinct other.file_id), '{{}}')
-    from {landed} as new
-    inner join {landed} as other on {same_call}
-    inner join control.file as new_file on new.file_id = new_file.file_id
-    inner join control.file as other_file
-        on other.file_id = other_file.file_id and other_file.status = 'landed'
-        and other_file.source_code = new_file.source_code
-    where new.file_id = any(%(files)s) and other.file_id <> all(%(files)s)
-"""
-_CHANGED = """
-    with candidates as materialized (
+# Records of other files that share a call with the new ones: mostly of the file before.
+_CANDIDATES = """
+    select array_agg(c.file_id), array_agg(c.line_no)
+    from (
         select distinct other.file_id, other.line_no
         from {landed} as new
+        inner join control.file as new_file on new.file_id = new_file.file_id
         inner join {landed} as other on {same_call}
-        where new.file_id = any(%(files)s) and other.file_id = any(%(other_files)s)
+        inner join control.file as other_file
+            on other.file_id = other_file.file_id and other_file.status = 'landed'
+            and other_file.source_code = new_file.source_code
+        where new.file_id = any(%(files)s) and other.file_id <> all(%(files)s)
+    ) as c
+"""
+# Files and lines are given as lists besides: so the staging model looks up the calls of these lines
+# only, and neither landing nor facts are read but for their files.
+_CHANGED = """
+    with candidates as (
+        select c.file_id, c.line_no
+        from unnest(%(files)s::bigint[], %(lines)s::bigint[]) as c (file_id, line_no)
     ),
     rated as materialized (
         select r.file_id, r.line_no, r.state, r.reason
         from {rated} as r
         inner join candidates as c on r.file_id = c.file_id and r.line_no = c.line_no
-        where r.file_id = any(%(other_files)s) and r.leg_no = 1
+        where r.file_id = any(%(distinct_files)s) and r.leg_no = 1 and r.state <> 'duplicate'
             and r.rating_run_id = any(array(
                 select w.rating_run_id from control.rating_run_file as w
-                where w.file_id = any(%(other_files)s)
+                where w.file_id = any(%(distinct_files)s)
             ))
     )
     select rated.file_id, rated.line_no
     from rated
-    cross join lateral (
-        select v.set_aside_rule, v.start_raw
-        from {staged} as v
-        where v.file_id = rated.file_id and v.line_no = rated.line_no
-    ) as staged
-    where rated.state <> 'duplicate'
+    inner join {staged} as staged
+        on rated.file_id = staged.file_id and rated.line_no = staged.line_no
+    -- + 0: through the BRIN index every line would be held against every range of the history
+    where staged.file_id = any(%(distinct_files)s) and staged.line_no + 0 = any(%(lines)s)
         and case
             when rated.reason = 'missing_start_time' then staged.start_raw is not null
             when rated.reason = any(%(before)s) then false
@@ -155,15 +156,16 @@ def _changed_records(
             for columns in layout.indexes
         ),
     }
-    cursor.execute(sql.SQL(_OTHER_FILES).format(**relations), {"files": files})
-    other_files = cursor.fetchone()[0]
-    if not other_files:
+    cursor.execute(sql.SQL(_CANDIDATES).format(**relations), {"files": files})
+    candidate_files, lines = cursor.fetchone()
+    if not lines:
         return []
     cursor.execute(
         sql.SQL(_CHANGED).format(**relations),
         {
-            "files": files,
-            "other_files": other_files,
+            "files": candidate_files,
+            "distinct_files": sorted(set(candidate_files)),
+            "lines": lines,
             "before": list(_REASONS_BEFORE),
             "of_pairs": list(_REASONS_OF_PAIRS),
         },

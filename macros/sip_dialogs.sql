@@ -5,18 +5,18 @@
         per event, so its cost does not grow with history. -#}
     (
         select
-            bool_or(other.method = 'INVITE' and other.sip_code ~ '^2') as is_set_up,
-            bool_or(other.method = 'INVITE') as has_invite,
-            bool_or(other.method = 'ACK' and coalesce(other.sip_code, '2') ~ '^2') as is_confirmed,
+            bool_or(upper(other.method) = 'INVITE' and other.sip_code ~ '^2') as is_set_up,
+            bool_or(upper(other.method) = 'INVITE') as has_invite,
+            bool_or(upper(other.method) = 'ACK' and coalesce(other.sip_code, '2') ~ '^2') as is_confirmed,
             min({{ clock_number('other.event_time') }}) filter (
-                where other.method = 'INVITE' and other.sip_code ~ '^2'
+                where upper(other.method) = 'INVITE' and other.sip_code ~ '^2'
             ) as set_up_at,
-            min({{ clock_number('other.event_time') }}) filter (where other.method = 'ACK')
+            min({{ clock_number('other.event_time') }}) filter (where upper(other.method) = 'ACK')
                 as confirmed_at,
-            min(other.event_time) filter (where other.method = 'ACK') as confirmed_raw,
-            min({{ clock_number('other.event_time') }}) filter (where other.method = 'BYE')
+            min(other.event_time) filter (where upper(other.method) = 'ACK') as confirmed_raw,
+            min({{ clock_number('other.event_time') }}) filter (where upper(other.method) = 'BYE')
                 as ended_at,
-            min(other.event_time) filter (where other.method = 'BYE') as ended_raw
+            min(other.event_time) filter (where upper(other.method) = 'BYE') as ended_raw
         from {{ source('landing', 'sip_accounting') }} as other
         inner join {{ source('control', 'file') }} as other_file
             on
@@ -33,7 +33,7 @@
                     coalesce(other.from_tag, '') = coalesce({{ event }}.to_tag, '')
                     and coalesce(other.to_tag, '') = coalesce({{ event }}.from_tag, '')
                 )
-                or ({{ event }}.method = 'CANCEL' and other.from_tag = {{ event }}.from_tag)
+                or (upper({{ event }}.method) = 'CANCEL' and other.from_tag = {{ event }}.from_tag)
             )
     )
 {%- endmacro %}

@@ -62,28 +62,32 @@ decided as (
             when not judged.is_answer then '0'
         end as billable,
         case
-            when upper(judged.method) = 'INVITE' and judged.is_answer then
-                case
-                    -- the same call agreed again (hold, codec change)
-                    when judged.event_at > judged.set_up_at then 'paired_event'
-                    when judged.stated_seconds is not null then null
-                    when judged.ended_at is null then 'open_session'
-                end
+            when upper(judged.method) = 'INVITE' and judged.is_answer
+                then
+                    case
+                        -- the same call agreed again (hold, codec change)
+                        when judged.event_at > judged.set_up_at then 'paired_event'
+                        when judged.stated_seconds is not null then null
+                        when judged.ended_at is null then 'open_session'
+                    end
             when upper(judged.method) = 'INVITE' then null
-            when upper(judged.method) = 'ACK' then
-                case
-                    when judged.has_invite then 'paired_event'
-                    when not judged.is_answer then null
-                    when judged.event_at > judged.confirmed_at then 'paired_event'
-                    when judged.ended_at is null then 'open_session'
-                end
-            when upper(judged.method) = 'BYE' then
-                case
-                    when judged.is_set_up or judged.is_confirmed then 'paired_event'
-                    else 'orphan_event'
-                end
-            when upper(judged.method) = 'CANCEL' then
-                case when judged.has_invite then 'paired_event' end
+            when upper(judged.method) = 'ACK'
+                then
+                    case
+                        when judged.has_invite then 'paired_event'
+                        when not judged.is_answer then null
+                        when judged.event_at > judged.confirmed_at then 'paired_event'
+                        when judged.ended_at is null then 'open_session'
+                    end
+            when upper(judged.method) = 'BYE'
+                then
+                    case
+                        when judged.is_set_up or judged.is_confirmed then 'paired_event'
+                        else 'orphan_event'
+                    end
+            when upper(judged.method) = 'CANCEL'
+                then
+                    case when judged.has_invite then 'paired_event' end
             when upper(judged.method) <> 'MESSAGE' then 'paired_event'
         end as set_aside_rule
     from judged
@@ -107,8 +111,8 @@ select
     decided.callid as call_group_id,
     case
         when not decided.is_answer or decided.setup_seconds = 0 then decided.answered_raw
-        when decided.answered_raw ~ '^[0-9]{10}' then
-            (decided.answered_at - decided.setup_seconds)::text
+        when decided.answered_raw ~ '^[0-9]{10}'
+            then (decided.answered_at - decided.setup_seconds)::text
         else {{ shifted_time('decided.answered_raw', '(-decided.setup_seconds)::text') }}
     end as start_raw,
     case when decided.is_answer then decided.answered_raw end as answer_raw,

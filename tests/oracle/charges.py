@@ -132,7 +132,7 @@ class ChargeRater:
         try:
             first = read_day(get("period_from"), order)
             last = read_day(get("period_to"), order)
-            event = read_day(get("event_date"), order)
+            event = None if first else read_day(get("event_date"), order)
         except ValueError:
             return replace(charge, reason="invalid_period")
         start = first or event

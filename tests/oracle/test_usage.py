@@ -338,3 +338,55 @@ def test_mapped_records_use_the_billable_duration_and_the_decimal_mark() -> None
     assert (silent.disposition, silent.state) == ("answered", "billed")
     by_key = one(record | {"calling_number": "", "account_key": "acme"}, source="csv")
     assert by_key.service_code == "SA"
+
+
+def mapped(**values: str) -> dict[str, str]:
+    return {
+        "start_time": "2026-10-05 12:00:00", "calling_number": ALICE,
+        "called_number": "12125550777", "duration": "60", "record_id": "r1",
+    } | values  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("record", "state", "reason"),
+    [
+        (mapped(usage_type="sms", duration="", disposition=""), "error", "missing_rate"),
+        (mapped(usage_type="sms", calling_number="ACME"), "error", "service_not_found"),
+        (mapped(usage_type="sms", called_number="12345", duration=""), "error", "missing_rate"),
+        (mapped(usage_type="sms", called_number=""), "error", "missing_called_number"),
+        (mapped(usage_type="mms", quantity="two"), "error", "invalid_quantity"),
+        (mapped(usage_type="data", called_number=""), "error", "missing_volume"),
+        (mapped(usage_type="data", called_number="", bytes_up="-1"), "error", "invalid_volume"),
+        (mapped(usage_type="data", called_number="", bytes_down="12"), "error", "missing_rate"),
+        (mapped(usage_type="data", bytes_up="1", duration="700000"), "error", "missing_rate"),
+        (mapped(direction="on-net"), "not_billable", "internal_call"),
+    ],
+)
+def test_usage_that_is_no_call(record: dict[str, str], state: str, reason: str) -> None:
+    leg = one(record, source="csv")
+    assert (leg.state, leg.reason) == (state, reason)
+
+
+def test_messages_and_data_have_classes_of_their_own() -> None:
+    assert one(mapped(usage_type="text"), source="csv").charge_class == "messages"
+    data = one(mapped(usage_type="gprs", bytes_up="1"), source="csv")
+    assert (data.charge_class, data.disposition) == ("data", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("record", "direction", "service", "method"),
+    [
+        (mapped(service_key=BOB), "outbound", "SB", "number"),
+        (mapped(service_key=BOB, direction="inbound"), "inbound", "SB", "number"),
+        (mapped(account_key="acme", direction="inbound"), "inbound", "SA", "account_key"),
+        (mapped(calling_number="", account_key="acme"), "outbound", "SA", "account_key"),
+        (mapped(service_key="16465551000"), "outbound", "SA", "number"),
+        (mapped(service_key=BOB, called_number=BOB, calling_number="442079460999"),
+         "inbound", "SB", "number"),
+    ],
+)  # fmt: skip
+def test_a_key_of_the_record_names_the_paying_service(
+    record: dict[str, str], direction: str, service: str, method: str
+) -> None:
+    leg = one(record, source="csv")
+    assert (leg.direction, leg.service_code, leg.match_method) == (direction, service, method)

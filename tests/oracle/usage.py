@@ -1,6 +1,7 @@
 """Usage records to final legs: rules sections 2 to 7, in the order in which they apply."""
 
 import datetime as dt
+import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -16,6 +17,17 @@ from tests.oracle.times import Start, read_duration, read_start
 
 Key = tuple[int, int]  # file, line
 
+_USAGE_TYPES = {
+    "": "voice", "voice": "voice", "call": "voice", "calls": "voice", "sms": "sms", "text": "sms",
+    "message": "sms", "messages": "sms", "mms": "mms", "data": "data", "gprs": "data",
+    "internet": "data", "feature": "feature",
+}  # fmt: skip
+_DIRECTIONS = {
+    "outbound": "outbound", "outgoing": "outbound", "out": "outbound", "origination": "outbound",
+    "originating": "outbound", "inbound": "inbound", "incoming": "inbound", "in": "inbound",
+    "termination": "inbound", "terminating": "inbound", "internal": "internal",
+    "on-net": "internal", "transit": "transit",
+}  # fmt: skip
 _DISPOSITIONS = {
     "ANSWERED": "answered", "ANSWER": "answered", "OK": "answered", "COMPLETED": "answered",
     "16": "answered", "200": "answered", "NO ANSWER": "no_answer", "NOANSWER": "no_answer",
@@ -81,12 +93,21 @@ class _Raw:
     duration: str
     billable: str
     disposition: str
-    keys: tuple[str, ...]
+    service_keys: tuple[str, ...]
+    account_key: str
     identity: tuple[object, ...]
+    usage_type: str = "voice"
+    direction: str | None = None
+    quantity: str = ""
+    bytes_up: str = ""
+    bytes_down: str = ""
 
     @property
     def content(self) -> tuple[str, ...]:
-        return (self.start, self.calling, self.called, self.billable, self.disposition)
+        common = (self.start, self.calling, self.called, self.billable, self.disposition)
+        if self.usage_type == "voice":
+            return common
+        return (*common, self.quantity, self.bytes_up, self.bytes_down)
 
 
 def _interpret(record: RawRecord, source: Row) -> _Raw:
@@ -99,7 +120,7 @@ def _interpret(record: RawRecord, source: Row) -> _Raw:
         )
         return _Raw(
             get("start_time", ""), get("src", ""), get("dst", ""), get("duration", ""),
-            get("billsec", ""), get("disposition", ""), (get("accountcode", ""),),
+            get("billsec", ""), get("disposition", ""), (), get("accountcode", ""),
             (source["source_code"], *identity),
         )  # fmt: skip
     start = get("start_time", "")
@@ -111,7 +132,10 @@ def _interpret(record: RawRecord, source: Row) -> _Raw:
     return _Raw(
         start, get("calling_number", ""), get("called_number", ""), get("duration", ""),
         billable if billable.strip() else get("duration", ""), get("disposition", ""),
-        (get("service_key", ""), get("account_key", "")), (source["source_code"], *identity),
+        (get("service_key", ""),), get("account_key", ""), (source["source_code"], *identity),
+        _USAGE_TYPES.get(get("usage_type", "").lower().strip(" *"), "other"),
+        _DIRECTIONS.get(get("direction", "").strip().lower()),
+        get("quantity", ""), get("bytes_up", ""), get("bytes_down", ""),
     )  # fmt: skip
 
 
@@ -154,7 +178,7 @@ class UsageRater:
 
         leg = UsageLeg(
             file.file_id, record.line_no, 1, file.source_code, "error",
-            direction="inbound" if source["direction_mode"] == "inbound" else "outbound",
+            direction="inbound" if _mode(raw, source) == "inbound" else "outbound",
             started_at=start.at, time_quality=start.quality, billable_seconds=billable,
             disposition=disposition, calling_class=calling.number_class,
             calling_number=calling.e164, called_number_class=called.number_class,
@@ -172,15 +196,17 @@ class UsageRater:
         if conflict:
             leg = replace(leg, original=next(iter(contents.values())))
             return early("error", "key_conflict")
-        if duration_error:
-            return early("error", duration_error)
-        reason = _not_billable(disposition, billable, calling, called)
+        value_error = _volume_error(raw, source["decimal_mark"]) or duration_error
+        if value_error:
+            return early("error", value_error)
+        reason = _not_billable(raw, disposition, billable, calling, called)
         if reason:
             return early("not_billable", reason)
-        if called.number_class in ("missing", "anonymous"):
-            return early("error", "missing_called_number")
-        if called.number_class in ("invalid", "name"):
-            return early("error", "invalid_called_number")
+        if raw.usage_type in ("voice", "sms", "mms"):
+            if called.number_class in ("missing", "anonymous"):
+                return early("error", "missing_called_number")
+            if called.number_class in ("invalid", "name"):
+                return early("error", "invalid_called_number")
         if "scientific" in (called.number_class, calling.number_class):
             return early("error", "scientific_notation_number")
         return self._match_and_price(leg, raw, start, calling, called, source)
@@ -190,11 +216,15 @@ class UsageRater:
     ) -> list[UsageLeg]:
         assert start.at is not None
         at = start.at
+        mode = _mode(raw, source)
+        paying = "inbound" if mode == "inbound" else "outbound"
+        named, keyed = self._match_keys(raw, source, paying, mode, called, at)
         caller = match_number(self.reference, calling.e164, "outbound", at)
-        for key in raw.keys:
-            caller = caller or match_key(self.reference, "account_key", key, "outbound", at)
         callee = match_number(self.reference, called.e164, "inbound", at)
-        mode = source["direction_mode"]
+        if paying == "inbound":
+            callee = named or callee or keyed
+        else:
+            caller = named or caller or keyed
         sides: list[tuple[str, Match | None]]
         if mode == "outbound":
             sides = [("outbound", caller)]
@@ -209,20 +239,47 @@ class UsageRater:
         legs = []
         for number, (direction, match) in enumerate(sides, start=1):
             side = replace(leg, leg_no=number, direction=direction)
-            finished = self._price(side, match, calling, called, source)
+            finished = self._price(side, match, raw, calling, called, source)
             if finished.reason in ("service_not_found", "account_not_found"):
-                finished = self._with_risk(finished, calling, called, source)
+                finished = self._with_risk(finished, raw, calling, called, source)
             legs.append(self._with_period(finished))
         return legs
 
-    def _classify(self, leg: UsageLeg, calling: Number, called: Number, source: Row) -> UsageLeg:
+    def _match_keys(
+        self, raw: _Raw, source: Row, paying: str, mode: str, called: Number, at: dt.datetime
+    ) -> tuple[Match | None, Match | None]:
+        """The service a service key names by its number; the one a key names as an account key."""
+        named: Match | None = None
+        for key in raw.service_keys:
+            number = read_number(key, self.number_plans[source["number_plan"]]).e164
+            if mode == "indeterminate" and number == called.e164:
+                continue
+            found = match_number(self.reference, number, paying, at)
+            if named is None and found is not None and found.method == "number":
+                named = found
+        keyed: Match | None = None
+        for key in (*raw.service_keys, raw.account_key):
+            keyed = keyed or match_key(self.reference, "account_key", key, paying, at)
+        return named, keyed
+
+    def _classify(
+        self, leg: UsageLeg, raw: _Raw, calling: Number, called: Number, source: Row
+    ) -> UsageLeg:
         assert leg.started_at is not None and leg.direction is not None
         there = place_of(called, self.reference, leg.started_at)
         here: Place | None = None
         if calling.e164:
             here = place_of(calling, self.reference, leg.started_at)
         jurisdiction = None if source["classify_mode"] == "none" else jurisdiction_of(here, there)
-        if leg.direction == "inbound" and there.called_class == "toll_free":
+        charge_class = charge_class_of(leg.direction, there.called_class, jurisdiction)
+        rated_number: str | None
+        if raw.usage_type != "voice":
+            # Decks price calls alone; nothing of this kind has a price.
+            rated_number = None
+            charge_class = {"sms": "messages", "mms": "messages", "data": "data"}.get(
+                raw.usage_type, charge_class
+            )
+        elif leg.direction == "inbound" and there.called_class == "toll_free":
             rated_number = calling.e164
         elif called.number_class == "n11":
             rated_number = f"1{called.dialled}"
@@ -234,16 +291,17 @@ class UsageRater:
             calling_state=here.state if here else None,
             called_state=there.state,
             jurisdiction=jurisdiction,
-            charge_class=charge_class_of(leg.direction, there.called_class, jurisdiction),
+            charge_class=charge_class,
             rated_number=rated_number,
         )
 
     def _price(
-        self, leg: UsageLeg, match: Match | None, calling: Number, called: Number, source: Row
-    ) -> UsageLeg:
-        assert leg.started_at is not None and leg.billable_seconds is not None
+        self, leg: UsageLeg, match: Match | None, raw: _Raw, calling: Number, called: Number,
+        source: Row,
+    ) -> UsageLeg:  # fmt: skip
+        assert leg.started_at is not None
         at, reference = leg.started_at, self.reference
-        leg = self._classify(leg, calling, called, source)
+        leg = self._classify(leg, raw, calling, called, source)
         if match is None:
             return replace(leg, state="error", reason="service_not_found")
         leg = replace(leg, service_code=match.service["service_code"], match_method=match.method)
@@ -258,8 +316,11 @@ class UsageRater:
             return replace(leg, state="error", reason="no_plan")
         leg = replace(leg, plan_code=plan["plan_code"], plan_source=plan_source)
         inbound = leg.direction == "inbound"
+        if raw.usage_type != "voice":
+            return replace(leg, state="error", reason="missing_rate")
         if inbound and not plan.get("inbound_deck_code"):
             return replace(leg, state="not_billable", reason="inbound_included")
+        assert leg.billable_seconds is not None
         retail = retail_price(
             reference, plan, leg.direction or "", leg.rated_number, leg.jurisdiction,
             leg.billable_seconds, at,
@@ -294,14 +355,16 @@ class UsageRater:
                 return self.reference.plan(owner["plan_code"], at), name
         return self.reference.default_plan(at), "default"
 
-    def _with_risk(self, leg: UsageLeg, calling: Number, called: Number, source: Row) -> UsageLeg:
+    def _with_risk(
+        self, leg: UsageLeg, raw: _Raw, calling: Number, called: Number, source: Row
+    ) -> UsageLeg:
         """Money at risk: the price by the default plan, where start, seconds and number allow."""
         if leg.started_at is None or leg.billable_seconds is None:
             return leg
         plan = self.reference.default_plan(leg.started_at)
         if plan is None or source["rating_mode"] == "none":
             return leg
-        classified = self._classify(leg, calling, called, source)
+        classified = self._classify(leg, raw, calling, called, source)
         found = retail_price(
             self.reference, plan, leg.direction or "", classified.rated_number,
             classified.jurisdiction, leg.billable_seconds, leg.started_at,
@@ -318,6 +381,33 @@ class UsageRater:
         return replace(leg, period_month=period_of(leg.started_at, zone, anchor))
 
 
+def _mode(raw: _Raw, source: Row) -> str:
+    """Which side pays: as the record says, else as is said of its source."""
+    if raw.direction in ("outbound", "inbound"):
+        return raw.direction
+    return source["direction_mode"]
+
+
+def _volume_error(raw: _Raw, decimal_mark: str) -> str | None:
+    """Data needs bytes; of anything else there is one unless the file says how many."""
+
+    def unreadable(text: str) -> bool:
+        number = text.strip()
+        if decimal_mark == ",":
+            number = number.replace(",", ".", 1)
+        return bool(number) and not re.fullmatch(r"[0-9]{1,18}([.][0-9]{1,6})?", number)
+
+    if raw.usage_type == "voice":
+        return None
+    if raw.usage_type == "data":
+        if not (raw.bytes_up.strip() or raw.bytes_down.strip()):
+            return "missing_volume"
+        if unreadable(raw.bytes_up) or unreadable(raw.bytes_down):
+            return "invalid_volume"
+        return None
+    return "invalid_quantity" if unreadable(raw.quantity) else None
+
+
 def _billable(raw: _Raw, source: Row) -> tuple[Decimal | None, str | None, str | None]:
     """Billable seconds, disposition and the error of the durations."""
     mark = source["decimal_mark"]
@@ -325,28 +415,38 @@ def _billable(raw: _Raw, source: Row) -> tuple[Decimal | None, str | None, str |
     billable, error = read_duration(raw.billable, mark)
     error = error or first_error
     word = raw.disposition.strip().upper()
+    stated = _DISPOSITIONS.get(word, "unknown") if word else None
+    if raw.usage_type != "voice":
+        if error == "implausible_duration":
+            error = None  # a session may last weeks; its seconds are not compared
+        return (None if error else billable), stated or "unknown", error
     if error is None and billable is None:
         error = "missing_duration"
     if error:
-        return None, _DISPOSITIONS.get(word, "unknown") if word else None, error
+        return None, stated, error
     assert billable is not None
-    if not word:
+    if stated is None:
         return billable, "answered" if billable > 0 else "no_answer", None
-    disposition = _DISPOSITIONS.get(word, "unknown")
-    return billable if disposition == "answered" else Decimal(0), disposition, None
+    return billable if stated == "answered" else Decimal(0), stated, None
 
 
 def _not_billable(
-    disposition: str | None, billable: Decimal | None, calling: Number, called: Number
+    raw: _Raw,
+    disposition: str | None,
+    billable: Decimal | None,
+    calling: Number,
+    called: Number,
 ) -> str | None:
-    if disposition != "answered":
+    is_call = raw.usage_type == "voice"
+    if is_call and disposition != "answered":
         return "unanswered"
-    if billable == 0:
+    if is_call and billable == 0:
         return "zero_duration"
-    if called.number_class == "service_code":
+    if is_call and called.number_class == "service_code":
         return "service_code"
     if called.number_class == "emergency":
         return "emergency_call"
-    if called.number_class in ("extension", "name") and calling.number_class != "e164":
+    if raw.direction == "internal":
         return "internal_call"
-    return None
+    inside = called.number_class in ("extension", "name") and calling.number_class != "e164"
+    return "internal_call" if is_call and inside else None

@@ -31,9 +31,11 @@
                 else case when {{ columns.status }} <> '' then 'server' end
             end as event_kind,
             case
-                when {{ columns.event_time }} ~ '^[0-9]{9,10}$' then ({{ columns.event_time }})::numeric
+                when {{ columns.event_time }} ~ '^[0-9]{9,10}$'
+                    then ({{ columns.event_time }})::numeric
                 when {{ columns.received_time }} ~ '^[0-9]{9,10}$'
-                    then ({{ columns.received_time }})::numeric - {{ _radius_number(columns.delay) }}
+                    then ({{ columns.received_time }})::numeric
+                        - {{ _radius_number(columns.delay) }}
             end as event_at,
             case
                 when pg_input_is_valid({{ columns.local_time }}, 'timestamp')

@@ -7,7 +7,8 @@
         select
             bool_or(upper(other.method) = 'INVITE' and other.sip_code ~ '^2') as is_set_up,
             bool_or(upper(other.method) = 'INVITE') as has_invite,
-            bool_or(upper(other.method) = 'ACK' and coalesce(other.sip_code, '2') ~ '^2') as is_confirmed,
+            bool_or(upper(other.method) = 'ACK' and coalesce(other.sip_code, '2') ~ '^2')
+                as is_confirmed,
             min({{ clock_number('other.event_time') }}) filter (
                 where upper(other.method) = 'INVITE' and other.sip_code ~ '^2'
             ) as set_up_at,

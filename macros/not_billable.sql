@@ -8,12 +8,12 @@
         'zero_duration':
             row ~ ".usage_type = 'voice' and " ~ row ~ ".billable_seconds = 0",
         'service_code':
-            row ~ ".usage_type = 'voice' and " ~ row ~ ".called_number_class = 'service_code'",
+            row ~ ".called_number_class = 'service_code' and " ~ row ~ ".usage_type = 'voice'",
         'emergency_call': row ~ ".called_number_class = 'emergency'",
         'internal_call':
-            row ~ ".direction = 'internal' or (" ~ row ~ ".usage_type = 'voice' and "
+            row ~ ".direction = 'internal' or ("
             ~ row ~ ".called_number_class in ('extension', 'name') and "
-            ~ row ~ ".calling_class <> 'e164')",
+            ~ row ~ ".calling_class <> 'e164' and " ~ row ~ ".usage_type = 'voice')",
     } -%}
     {%- if rule not in conditions -%}
         {{ exceptions.raise_compiler_error(
@@ -104,11 +104,14 @@
             {{ usage_line }}.called_number_class = 'scientific'
             or {{ usage_line }}.calling_class = 'scientific'
             then 'scientific_notation_number'
-        -- data and features have no called number; a message may come from a name
-        when {{ usage_line }}.usage_type in ('data', 'feature', 'other') then null
-        when {{ usage_line }}.called_number_class in ('missing', 'anonymous')
+        -- data and features have no called number
+        when
+            {{ usage_line }}.called_number_class in ('missing', 'anonymous')
+            and {{ usage_line }}.usage_type in ('voice', 'sms', 'mms')
             then 'missing_called_number'
-        when {{ usage_line }}.called_number_class in ('invalid', 'name')
+        when
+            {{ usage_line }}.called_number_class in ('invalid', 'name')
+            and {{ usage_line }}.usage_type in ('voice', 'sms', 'mms')
             then 'invalid_called_number'
     end
 {%- endmacro %}

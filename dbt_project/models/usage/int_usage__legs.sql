@@ -136,32 +136,48 @@ matched as (
     select
         found.*,
         coalesce(
+            {%- if keys %}
             case when found.direction_mode <> 'inbound' then found.named_service_id end,
+            {%- endif %}
             found.calling_number_service_id,
-            found.calling_pattern_service_id,
+            found.calling_pattern_service_id
+            {%- if keys %},
             case when found.direction_mode <> 'inbound' then found.keyed_service_id end
+            {%- endif %}
         ) as calling_service_id,
         case
+            {%- if keys %}
             when found.direction_mode <> 'inbound' and found.named_service_id is not null
                 then 'number'
+            {%- endif %}
             when found.calling_number_service_id is not null then 'number'
             when found.calling_pattern_service_id is not null then 'pattern'
+            {%- if keys %}
             when found.direction_mode <> 'inbound' and found.keyed_service_id is not null
                 then 'account_key'
+            {%- endif %}
         end as calling_method,
         coalesce(
+            {%- if keys %}
             case when found.direction_mode = 'inbound' then found.named_service_id end,
+            {%- endif %}
             found.called_number_service_id,
-            found.called_pattern_service_id,
+            found.called_pattern_service_id
+            {%- if keys %},
             case when found.direction_mode = 'inbound' then found.keyed_service_id end
+            {%- endif %}
         ) as called_service_id,
         case
+            {%- if keys %}
             when found.direction_mode = 'inbound' and found.named_service_id is not null
                 then 'number'
+            {%- endif %}
             when found.called_number_service_id is not null then 'number'
             when found.called_pattern_service_id is not null then 'pattern'
+            {%- if keys %}
             when found.direction_mode = 'inbound' and found.keyed_service_id is not null
                 then 'account_key'
+            {%- endif %}
         end as called_method
     from found
 ),

@@ -212,7 +212,7 @@ def _compare_trial(
         code = facts["source_code"]
         declared = None if code.startswith("unassigned") else sources.of_folder(code)
         result = land_in_transaction(
-            cursor, path, sources, declared, file_id=_TRIAL_ID, ignore_duplicates=True
+            cursor, path, sources, declared, file_id=_TRIAL_ID, ignore_holds=True
         )
         seen = facts | {
             "layout_code": result.layout_code,

@@ -26,8 +26,15 @@ from loaders.runs.dry import DryRun, dry_run
 from orchestration.lib.dry_models import dry_models
 
 # Reasons that leave the records readable: a preview still shows them.
-_REPEATED = {"same_bytes", "same_name", "same_content"}
+_READABLE = {
+    "same_bytes", "same_name", "same_content", "sequence_gap", "trailer_mismatch",
+    "reject_ceiling",
+}  # fmt: skip
 _ROWS_AT_A_TIME = 500
+# File numbers of a preview: no real ones, in the order of the files. Those of files that would be
+# held come after all others, so that nothing is taken for a repeat of what would not land.
+_FIRST_FILE = -2_000_000
+_FIRST_HELD_FILE = -1_000_000
 
 _COUNTS = {
     "non_data_kinds": "select kind, count(*) from landing.non_data_line where file_id = %s "
@@ -191,8 +198,8 @@ def preview_paths(
         sources = Sources(run.cursor)
         declared = sources.named(source) if isinstance(source, str) else source
         previews = [
-            _land(run, found, sources, declared, -number)
-            for number, found in enumerate(find_files(paths), start=1)
+            _land(run, found, sources, declared, number)
+            for number, found in enumerate(find_files(paths))
         ]
         run.file_ids = [p.file_id for p in previews if p.file_id is not None]
         if run.file_ids:
@@ -204,7 +211,7 @@ def preview_paths(
 
 
 def _land(
-    run: DryRun, found: Found, sources: Sources, declared: Source | None, file_id: int
+    run: DryRun, found: Found, sources: Sources, declared: Source | None, number: int
 ) -> FilePreview:
     path = found.path
     if found.refused is not None:
@@ -214,7 +221,8 @@ def _land(
         return FilePreview(refused, _facts(refused, {}), run)
     source = declared or sources.of_folder(path.parent.name)
     hold: Hold | None = None
-    for ignore_duplicates in (False, True):
+    for ignore_holds in (False, True):
+        file_id = number + (_FIRST_HELD_FILE if ignore_holds else _FIRST_FILE)
         run.cursor.execute("savepoint file")
         try:
             result = land_in_transaction(
@@ -223,12 +231,12 @@ def _land(
                 sources,
                 source,
                 file_id=file_id,
-                ignore_duplicates=ignore_duplicates,
+                ignore_holds=ignore_holds,
             )
         except Hold as reason:
             run.cursor.execute("rollback to savepoint file")
             hold = hold or reason
-            if reason.code not in _REPEATED or ignore_duplicates:
+            if reason.code not in _READABLE or ignore_holds:
                 break
             continue
         except OSError as error:
@@ -238,7 +246,7 @@ def _land(
                 explanation=f"cannot be read: {error.strerror or error}",
             )  # fmt: skip
             return FilePreview(failed, _facts(failed, {}), run)
-        if result.status == "already_loaded" and not ignore_duplicates:
+        if result.status == "already_loaded" and not ignore_holds:
             hold = Hold("already_loaded", result.explanation)
             run.cursor.execute("rollback to savepoint file")
             continue

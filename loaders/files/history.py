@@ -14,6 +14,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from loaders.errors import RatehouseError
+from loaders.files.landing import Received
 from loaders.files.originals import OriginalMissing, open_originals
 from loaders.files.overlap import count_shared, record_hash
 from loaders.files.session import transaction
@@ -212,7 +213,7 @@ def _compare_trial(
         code = facts["source_code"]
         declared = None if code.startswith("unassigned") else sources.of_folder(code)
         result = land_in_transaction(
-            cursor, path, sources, declared, file_id=_TRIAL_ID, ignore_holds=True
+            cursor, Received(path), sources, declared, file_id=_TRIAL_ID, ignore_holds=True
         )
         seen = facts | {
             "layout_code": result.layout_code,

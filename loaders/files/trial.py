@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from psycopg2.extensions import cursor as Cursor
 
 from loaders.files.gaps import Place
@@ -18,7 +16,7 @@ from loaders.files.streams import NotUtf8, RecordStream
 
 def land_in_transaction(
     cursor: Cursor,
-    path: Path,
+    received: Received,
     sources: Sources,
     declared: Source | None,
     *,
@@ -30,7 +28,7 @@ def land_in_transaction(
     What would hold the file is raised as a Hold; ``ignore_holds`` lands what can be read all the
     same: a repeat, or a file that is not as it says it is.
     """
-    loading = _Trial(cursor, Received(path), sources, declared, file_id, ignore_holds)
+    loading = _Trial(cursor, received, sources, declared, file_id, ignore_holds)
     forced_encoding: tuple[str, bool] | None = None
     cursor.execute("savepoint landing")
     for _ in range(PASSES):
@@ -47,14 +45,16 @@ def land_in_transaction(
             return result
         except NotUtf8:
             cursor.execute("rollback to savepoint landing")
-            forced_encoding = decide_encoding(StoredFile(path).blocks())
+            forced_encoding = decide_encoding(StoredFile(received.path).blocks())
         except Hold as hold:
             hold.detection = detection_of(attempt, hold)
             raise
         finally:
             if attempt.stream is not None:
                 attempt.stream.close()
-    raise LandingError(f"{path} changed each time it was read; load it when it is complete")
+    raise LandingError(
+        f"{received.path} changed each time it was read; load it when it is complete"
+    )
 
 
 class _Trial(Loading):

@@ -103,8 +103,19 @@ def list_row(row: dict[str, Any]) -> list[Any]:
 
 
 @group.command()
-def show(file_id: FileId, as_json: Json = False) -> None:
+def show(
+    file_id: FileId,
+    what_if: Annotated[
+        bool,
+        typer.Option("--what-if", help="Also rate it, in a trial: what it would become and cost."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Show one file: counts, bad lines, what happened to it, and what it may repeat."""
+    if what_if:
+        from orchestration.cli.preview import show_received
+
+        return show_received(file_id, as_json=as_json)
     with _connect() as connection:
         details = history.read_details(connection, file_id)
     if as_json:

@@ -12,7 +12,7 @@ import typer
 
 from loaders import database
 from orchestration.cli.output import LOOK_EXIT_CODE, print_facts, print_table
-from orchestration.lib.preview import FilePreview, preview_paths
+from orchestration.lib.preview import FilePreview, preview_paths, preview_received
 
 _SHOWN = 10
 _USAGE = (
@@ -41,6 +41,19 @@ def preview(
         look = any(_needs_a_look(found) for found in previews)
     if look:
         raise typer.Exit(LOOK_EXIT_CODE)
+
+
+def show_received(file_id: int, *, as_json: bool) -> None:
+    """Show what a file of the registry would become if it were released now."""
+    url = database.ensure_database()
+    with (
+        closing(database.connect(url=url)) as connection,
+        preview_received(connection, url, file_id) as found,
+    ):
+        if as_json:
+            _print_json([found], None)
+        else:
+            _print(found, _SHOWN)
 
 
 def _needs_a_look(found: FilePreview) -> bool:

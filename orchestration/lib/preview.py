@@ -8,7 +8,8 @@ ones, which service each belongs to and what it would cost.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,7 +18,12 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
-from loaders.files.discover import Found, find_files
+from loaders.errors import RatehouseError
+from loaders.files.archives import Archive, open_archive
+from loaders.files.discover import find_files
+from loaders.files.landing import Received
+from loaders.files.originals import open_originals
+from loaders.files.registry import result_of
 from loaders.files.results import FileResult
 from loaders.files.sources import Source, Sources
 from loaders.files.stored import Hold
@@ -197,29 +203,98 @@ def preview_paths(
     with dry_run(connection, dry_models(url)) as run:
         sources = Sources(run.cursor)
         declared = sources.named(source) if isinstance(source, str) else source
-        previews = [
-            _land(run, found, sources, declared, number)
-            for number, found in enumerate(find_files(paths))
-        ]
-        run.file_ids = [p.file_id for p in previews if p.file_id is not None]
-        if run.file_ids:
-            run.rate()
-        for preview in previews:
-            if preview.file_id is not None:
-                _count(preview)
-        yield previews
+        previews: list[FilePreview] = []
+        for found in find_files(paths):
+            source_of = declared or sources.of_folder(found.path.parent.name)
+            if found.refused is not None:
+                refused = FileResult(
+                    None, found.path.name, str(found.path), "failed", found.refused,
+                    explanation=found.explanation,
+                )  # fmt: skip
+                previews.append(FilePreview(refused, _facts(refused, {}), run))
+                continue
+            received = Received(found.path)
+            archive = _opened_archive(found.path)
+            if archive is None:
+                previews.append(_land(run, received, sources, source_of, len(previews)))
+            else:
+                previews += _land_members(run, received, archive, sources, source_of, previews)
+        yield _rated(run, previews)
+
+
+@contextmanager
+def preview_received(connection: Connection, url: str, file_id: int) -> Iterator[FilePreview]:
+    """What a file of the registry would become if it were released now."""
+    with dry_run(connection, dry_models(url)) as run:
+        run.cursor.execute(
+            "select f.file_name, f.origin, f.sha256, f.source_code, f.status, f.record_count > 0 "
+            "and f.status_reason = 'same_content' from control.file as f where f.file_id = %s",
+            (file_id,),
+        )
+        row = run.cursor.fetchone()
+        if row is None:
+            raise RatehouseError(f"there is no file {file_id}")
+        name, origin, sha256, source_code, _, has_landed = row
+        if has_landed:
+            (found,) = _rated(run, [_landed(run, result_of(run.cursor, file_id), file_id, None)])
+            yield found
+            return
+        sources = Sources(run.cursor)
+        declared = None if source_code.startswith("unassigned") else sources.named(source_code)
+        with open_originals().as_file(sha256) as path:
+            landed = _land(run, Received(path, name, origin), sources, declared, 0)
+            (found,) = _rated(run, [landed])
+            yield found
+
+
+def _rated(run: DryRun, previews: list[FilePreview]) -> list[FilePreview]:
+    run.file_ids = [p.file_id for p in previews if p.file_id is not None]
+    if run.file_ids:
+        run.rate()
+    for preview in previews:
+        if preview.file_id is not None:
+            _count(preview)
+    return previews
+
+
+def _opened_archive(path: Path) -> Archive | None:
+    try:
+        return open_archive(path)
+    except OSError:
+        # Whoever reads the file itself says what is wrong with it.
+        return None
+
+
+def _land_members(
+    run: DryRun,
+    received: Received,
+    archive: Archive,
+    sources: Sources,
+    declared: Source | None,
+    before: Sequence[FilePreview],
+) -> list[FilePreview]:
+    """Each file of an archive as a file of its own."""
+    try:
+        archive.examine()
+    except Hold as hold:
+        held = FileResult(
+            None, received.name, received.origin, "held", hold.code, explanation=hold.explanation
+        )
+        return [FilePreview(held, _facts(held, {}), run)]
+    found = []
+    with tempfile.TemporaryDirectory(prefix="ratehouse-archive-") as folder:
+        path = Path(folder) / "member"
+        for name, blocks in archive.members():
+            with path.open("wb") as stream:
+                stream.writelines(blocks)
+            member = Received(path, f"{received.name}!{name}", f"{received.origin}!{name}")
+            found.append(_land(run, member, sources, declared, len(before) + len(found)))
+    return found
 
 
 def _land(
-    run: DryRun, found: Found, sources: Sources, declared: Source | None, number: int
+    run: DryRun, received: Received, sources: Sources, source: Source | None, number: int
 ) -> FilePreview:
-    path = found.path
-    if found.refused is not None:
-        refused = FileResult(
-            None, path.name, str(path), "failed", found.refused, explanation=found.explanation
-        )
-        return FilePreview(refused, _facts(refused, {}), run)
-    source = declared or sources.of_folder(path.parent.name)
     hold: Hold | None = None
     for ignore_holds in (False, True):
         file_id = number + (_FIRST_HELD_FILE if ignore_holds else _FIRST_FILE)
@@ -227,7 +302,7 @@ def _land(
         try:
             result = land_in_transaction(
                 run.cursor,
-                path,
+                received,
                 sources,
                 source,
                 file_id=file_id,
@@ -242,7 +317,7 @@ def _land(
         except OSError as error:
             run.cursor.execute("rollback to savepoint file")
             failed = FileResult(
-                None, path.name, str(path), "failed", "unreadable",
+                None, received.name, received.origin, "failed", "unreadable",
                 explanation=f"cannot be read: {error.strerror or error}",
             )  # fmt: skip
             return FilePreview(failed, _facts(failed, {}), run)
@@ -253,7 +328,7 @@ def _land(
         return _landed(run, result, file_id, hold)
     assert hold is not None
     held = FileResult(
-        None, path.name, str(path), "held", hold.code, explanation=hold.explanation
+        None, received.name, received.origin, "held", hold.code, explanation=hold.explanation
     )
     return FilePreview(held, _facts(held, getattr(hold, "detection", {})), run)
 
@@ -330,6 +405,14 @@ def _count(preview: FilePreview) -> None:
             else:
                 states[state][reason] = states[state].get(reason, 0) + count
     preview.facts["states"] = states
+    # An undeclared source's zone is what its file shows.
+    cursor.execute(
+        "select start_zone from dry_usage.int_usage__canonical "
+        "where file_id = %s and start_zone is not null limit 1",
+        (preview.file_id,),
+    )
+    for (zone,) in cursor.fetchall():
+        preview.facts["time_zone"] = zone
     outcomes = []
     for kind, fact, amount in (
         ("usage", "rated_usage", "retail_amount"),

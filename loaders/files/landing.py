@@ -328,6 +328,7 @@ class Loading:
                 lines,
                 layout_code=source.layout_code if source else None,
                 column_map=source.column_map if source else None,
+                options=source.layout_options if source else None,
             )
             if attempt.recognition.shape is None and attempt.recognition.has_rows:
                 raise Hold("unknown_layout", attempt.recognition.explanation)

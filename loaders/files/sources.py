@@ -27,6 +27,7 @@ class Source:
     same_name_rule: str = "off"
     sequence_pattern: str | None = None
     gap_rule: str = "report"
+    layout_options: dict[str, str] = field(default_factory=dict)
 
 
 # Holds files nobody could place; its files have no rows, so it needs no reference row.
@@ -39,7 +40,7 @@ class Sources:
     def __init__(self, cursor: Cursor) -> None:
         cursor.execute(
             "select source_code, file_kind, layout_code, column_map, reject_ceiling_percent, "
-            "same_name_rule, sequence_pattern, gap_rule from reference.source "
+            "same_name_rule, sequence_pattern, gap_rule, layout_options from reference.source "
             "where recorded_to = 'infinity' and valid_during @> now() order by source_code"
         )
         self._by_code = {row[0]: Source(*row) for row in cursor.fetchall()}

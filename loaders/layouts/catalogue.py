@@ -7,8 +7,14 @@ columns a meaning.
 
 from __future__ import annotations
 
-from loaders.layouts.layout import Layout
+from loaders.layouts.layout import DELIMITER_NAMES, Layout
 from loaders.layouts.profile import read_profiles
+
+# How files of mapped columns are written, where a source says it instead of leaving it to the file.
+_WRITTEN = {
+    "delimiter": ("auto", *DELIMITER_NAMES),
+    "first_line": ("auto", "names", "values"),
+}
 
 
 def _extras(count: int) -> tuple[str, ...]:
@@ -92,6 +98,8 @@ MAPPED_USAGE = Layout(
     },
     overflow=_extras(20),
     date_columns=("start_time", "start_date"),
+    # usage_type: of lines that do not say it themselves.
+    options={**_WRITTEN, "usage_type": ("voice", "sms", "mms", "data")},
 )  # fmt: skip
 
 CARRIER_CHARGE = Layout(
@@ -147,6 +155,7 @@ CARRIER_CHARGE = Layout(
     },
     overflow=_extras(10),
     date_columns=("period_from", "event_date"),
+    options=_WRITTEN,
 )  # fmt: skip
 
 # The named layouts first: among equals the first is taken.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 DELIMITERS = (",", ";", "\t", "|")
+DELIMITER_NAMES = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 RECORD_LINE = "record_line"
 DOCUMENT = "document"
 EXTRA_COLUMNS = "extra_columns"

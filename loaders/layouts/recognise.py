@@ -28,7 +28,14 @@ from loaders.layouts.checks import (
 )
 from loaders.layouts.dialect import dialect_of
 from loaders.layouts.documents import has_path, sample
-from loaders.layouts.layout import DELIMITERS, EXTRA_COLUMNS, HeaderRule, Layout, Variant
+from loaders.layouts.layout import (
+    DELIMITER_NAMES,
+    DELIMITERS,
+    EXTRA_COLUMNS,
+    HeaderRule,
+    Layout,
+    Variant,
+)
 from loaders.layouts.profile import squeeze
 
 # Below this a file is held; a layout named by its source needs only not to be absurd.
@@ -191,11 +198,12 @@ def recognise(
     *,
     layout_code: str | None = None,
     column_map: Mapping[str, str] | None = None,
+    options: Mapping[str, str] | None = None,
 ) -> Recognition:
     """Judge the first lines of a file.
 
-    ``layout_code`` and ``column_map`` come from the file's source, when it has one: the layout
-    is then not chosen but checked.
+    ``layout_code``, ``column_map`` and ``options`` come from the file's source, when it has one:
+    the layout is then not chosen but checked.
     """
     numbered = [
         (number, line)
@@ -218,7 +226,8 @@ def recognise(
     sheets = _Sheets(numbered)
     for layout in considered:
         mapping = column_map if layout_code or layout.is_generic else None
-        for candidate in _candidates(layout, sheets, lines, mapping, complaints):
+        chosen = options or {}
+        for candidate in _candidates(layout, sheets, lines, mapping, chosen, complaints):
             scores[layout.code] = max(scores[layout.code], round(candidate.score, 3))
             if candidate.score >= needed and (best is None or candidate.rank > best.rank):
                 best = candidate
@@ -243,6 +252,7 @@ def _candidates(
     sheets: _Sheets,
     lines: Sequence[str],
     column_map: Mapping[str, str] | None,
+    options: Mapping[str, str],
     complaints: list[str],
 ) -> Iterator[_Candidate]:
     if layout.reader == "lines":
@@ -251,9 +261,14 @@ def _candidates(
     if layout.reader != "delimited":
         yield from _by_documents(layout, lines)
         return
+    delimiter = DELIMITER_NAMES.get(options.get("delimiter", ""))
     for sheet in sheets.of(layout):
+        if delimiter is not None and sheet.delimiter != delimiter:
+            continue
         if column_map:
-            found, complaint = _by_column_map(layout, sheet.rows, sheet.delimiter, column_map)
+            found, complaint = _by_column_map(
+                layout, sheet.rows, sheet.delimiter, column_map, options.get("first_line", "auto")
+            )
             if complaint:
                 complaints.append(complaint)
             yield from (_Candidate(score, shape) for score, shape in found)
@@ -665,7 +680,11 @@ def _shape(
 
 
 def _by_column_map(
-    layout: Layout, rows: Rows, delimiter: str, column_map: Mapping[str, str]
+    layout: Layout,
+    rows: Rows,
+    delimiter: str,
+    column_map: Mapping[str, str],
+    first_line: str = "auto",
 ) -> tuple[list[tuple[float, Shape]], str | None]:
     """The user said which column means what; the file must have those columns."""
     unknown = sorted(set(column_map.values()) - set(layout.table_columns))
@@ -697,7 +716,10 @@ def _by_column_map(
             f"column_map of the source names column {max(positions) + 1}, "
             f"but the lines of the file have {width}"
         )
-    if header is None:
+    if header is None and first_line == "names":
+        header = 0
+        width = len(rows[0][1])
+    elif header is None and first_line == "auto":
         header = _header_over(layout, rows, positions, width)
     number: int | None = None
     cells = [f"column_{index}" for index in range(1, width + 1)]

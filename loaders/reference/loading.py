@@ -8,9 +8,9 @@ the lock that rating runs respect when they fix what they know.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
 
@@ -90,6 +90,15 @@ def load_folder(
     return [load_reference(connection, kind, path, full=full) for kind, path in found]
 
 
+def try_row(cursor: Cursor, kind: str, row: Mapping[str, str]) -> None:
+    """Add one row as a load would, or refuse it as a load would; the caller rolls back.
+
+    It takes no lock and writes no history: nobody else will ever see the row.
+    """
+    table = TableFile(list(row), iter([(1, list(row.values()))]))
+    _Load(cursor, KINDS[kind], Path("this form"), "", False).try_rows(table)
+
+
 class _Load:
     """One load, inside its transaction."""
 
@@ -150,6 +159,17 @@ class _Load:
             ),
         )  # fmt: skip
         return result
+
+    def try_rows(self, table: TableFile) -> None:
+        """Validate and insert, as new rows."""
+        columns = columns_of(self._cursor, self._kind)
+        given = self._check_header(table, columns)
+        self._copy(table, given)
+        validate(self._cursor, self._kind, self._path.name, columns, given)
+        self._cursor.execute(
+            "create temporary table load_insert on commit drop as select * from load_row"
+        )
+        self._insert(columns, None, None)
 
     def _check_header(self, table: TableFile, columns: dict[str, Column]) -> list[str]:
         refusals = []
@@ -339,14 +359,19 @@ class _Load:
                 rows[0][4],
             )
 
-    def _write(self, columns: dict[str, Column], clock: object, load_id: int) -> None:
-        cursor = self._cursor
-        kind = self._kind
-        cursor.execute(
+    def _write(self, columns: dict[str, Column], clock: datetime, load_id: int) -> None:
+        self._cursor.execute(
             f"update {self._table} as c set recorded_to = %s "
             f"where c.ctid = any (array(select row_id from load_close))",
             (clock,),
         )
+        self._insert(columns, clock, load_id)
+
+    def _insert(
+        self, columns: dict[str, Column], clock: datetime | None, load_id: int | None
+    ) -> None:
+        cursor = self._cursor
+        kind = self._kind
         names = list(columns)
         id_column, id_value, id_join = "", "", ""
         if kind.has_id:
@@ -363,7 +388,8 @@ class _Load:
         cursor.execute(
             f"insert into {self._table} "
             f"({id_column}{', '.join(names)}, recorded_from, reference_load_id) "
-            f"select {id_value}{', '.join('n.' + name for name in names)}, %s, %s "
+            f"select {id_value}{', '.join('n.' + name for name in names)}, "
+            f"coalesce(%s, clock_timestamp()), %s "
             f"from load_insert as n{id_join} order by n.line nulls first",
             (clock, load_id),
         )

@@ -1,12 +1,22 @@
 -- Grain: one row per landed line of a file whose columns a user assigned to meanings.
 with usage_lines as (
     select * from {{ source('landing', 'mapped_usage') }}
+),
+
+work_files as (
+    select * from {{ ref('int_usage__work_files') }}
 )
 
 select
     usage_lines.file_id,
     usage_lines.line_no,
-    {{ usage_type('usage_lines.usage_type') }} as usage_type,
+    case
+        when
+            usage_lines.usage_type is null
+            and work_files.layout_options ->> 'usage_type' is not null
+            then work_files.layout_options ->> 'usage_type'
+        else {{ usage_type('usage_lines.usage_type') }}
+    end as usage_type,
     nullif(usage_lines.record_id, '') as record_id,
     usage_lines.call_group as call_group_id,
     coalesce(
@@ -43,3 +53,4 @@ select
         'category'
     ]) }}
 from usage_lines
+left join work_files on usage_lines.file_id = work_files.file_id

@@ -262,7 +262,8 @@ def _values(values: dict[str, str]) -> str:
 
 
 def _scores(scores: dict[str, Any] | None) -> str | None:
-    return ", ".join(f"{name} {score}" for name, score in scores.items()) if scores else None
+    best = sorted((scores or {}).items(), key=lambda item: -item[1])[:5]
+    return ", ".join(f"{name} {score}" for name, score in best) or None
 
 
 def _ranges(ranges: list[list[int] | None]) -> str | None:

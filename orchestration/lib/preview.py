@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -28,6 +28,7 @@ from loaders.files.results import FileResult
 from loaders.files.sources import Source, Sources
 from loaders.files.stored import Hold
 from loaders.files.trial import land_in_transaction
+from loaders.reference import try_row
 from loaders.runs.dry import DryRun, dry_run
 from orchestration.lib.dry_models import dry_models
 
@@ -37,10 +38,14 @@ _READABLE = {
     "reject_ceiling",
 }  # fmt: skip
 _ROWS_AT_A_TIME = 500
-# File numbers of a preview: no real ones, in the order of the files. Those of files that would be
-# held come after all others, so that nothing is taken for a repeat of what would not land.
-_FIRST_FILE = -2_000_000
-_FIRST_HELD_FILE = -1_000_000
+# File numbers of a preview come after all real ones, in the order of the files; those of files that
+# would be held come last, so that nothing is taken for a repeat of what would not land. A file
+# number has 27 bits (docs/decisions/0004).
+_FIRST_FILE = 100_000_000
+_FIRST_HELD_FILE = 110_000_000
+# Records that landed and wait for a run are rated with the preview, up to so many: what they repeat
+# or are repeated by is then seen as it would be.
+_WAITING_RECORDS = 200_000
 
 _COUNTS = {
     "non_data_kinds": "select kind, count(*) from landing.non_data_line where file_id = %s "
@@ -48,6 +53,19 @@ _COUNTS = {
     "quarantine_reasons": "select reason_code, count(*) from landing.quarantine "
     "where file_id = %s group by reason_code order by reason_code",
 }
+_WAITING = """
+    select waiting.file_id
+    from (
+        select f.file_id, sum(f.data_count) over (order by f.file_id) as records
+        from control.file as f
+        where f.status = 'landed' and f.data_count > 0 and f.file_id <> all(%(shown)s)
+            and not exists (
+                select 1 from control.rating_run_file as w
+                where w.file_id = f.file_id and w.build_schema = '' and w.is_initial
+            )
+    ) as waiting
+    where waiting.records <= %(limit)s
+"""
 _STATES = """
     select
         coalesce(
@@ -154,6 +172,19 @@ _PARTS = {
     "quarantine": _BAD_LINES,
     "non_data_lines": _OTHER_LINES,
 }
+# Not part of the JSON: there they stand with their records.
+_SUSPENDED = """
+    select jsonb_build_object('line_no', line_no, 'reason', reason)::text as record
+    from (
+        select line_no, reason from dry_rating.rated_usage
+        where file_id = %(file_id)s and state = 'error'
+        union
+        select line_no, reason from dry_rating.rated_charge
+        where file_id = %(file_id)s and state = 'error'
+    ) as suspended
+    order by line_no, reason
+"""
+_QUERIES = {**_PARTS, "suspended": _SUSPENDED}
 
 
 @dataclass
@@ -166,14 +197,14 @@ class FilePreview:
     file_id: int | None = None
 
     def part(self, name: str, limit: int | None = None) -> Iterator[dict[str, Any]]:
-        """records, charges, quarantine or non_data_lines, in the order of the file."""
+        """records, charges, quarantine, non_data_lines or suspended, in the order of the file."""
         for text in self._texts(name, limit):
             yield json.loads(text, parse_float=Decimal)
 
     def _texts(self, name: str, limit: int | None) -> Iterator[str]:
         if self.file_id is None:
             return
-        query = _PARTS[name] + ("" if limit is None else f" limit {int(limit)}")
+        query = _QUERIES[name] + ("" if limit is None else f" limit {int(limit)}")
         with self.run.cursor.connection.cursor(f"preview_{name}") as rows:
             rows.itersize = _ROWS_AT_A_TIME
             rows.execute(query, (self.file_id,))
@@ -223,6 +254,34 @@ def preview_paths(
 
 
 @contextmanager
+def preview_upload(
+    connection: Connection,
+    url: str,
+    received: Received,
+    *,
+    source: str | None = None,
+    trial_source: Mapping[str, str] | None = None,
+) -> Iterator[list[FilePreview]]:
+    """Previews of one file, or of the files of one archive; valid while the block lasts.
+
+    ``trial_source`` is a row of reference.source that does not exist yet: the file is read as if
+    it did. It is refused in words as `ratehouse reference load source` would refuse it.
+    """
+    with dry_run(connection, dry_models(url)) as run:
+        if trial_source is not None:
+            try_row(run.cursor, "source", trial_source)
+            source = trial_source["source_code"]
+        sources = Sources(run.cursor)
+        declared = None if source is None else sources.named(source)
+        archive = _opened_archive(received.path)
+        if archive is None:
+            previews = [_land(run, received, sources, declared, 0)]
+        else:
+            previews = _land_members(run, received, archive, sources, declared, [])
+        yield _rated(run, previews)
+
+
+@contextmanager
 def preview_received(connection: Connection, url: str, file_id: int) -> Iterator[FilePreview]:
     """What a file of the registry would become if it were released now."""
     with dry_run(connection, dry_models(url)) as run:
@@ -248,8 +307,10 @@ def preview_received(connection: Connection, url: str, file_id: int) -> Iterator
 
 
 def _rated(run: DryRun, previews: list[FilePreview]) -> list[FilePreview]:
-    run.file_ids = [p.file_id for p in previews if p.file_id is not None]
-    if run.file_ids:
+    shown = [p.file_id for p in previews if p.file_id is not None]
+    if shown:
+        run.cursor.execute(_WAITING, {"shown": shown, "limit": _WAITING_RECORDS})
+        run.file_ids = [*shown, *(file_id for (file_id,) in run.cursor.fetchall())]
         run.rate()
     for preview in previews:
         if preview.file_id is not None:

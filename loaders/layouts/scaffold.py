@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loaders.errors import RatehouseError
-from loaders.files.stored import HEAD, StoredFile, as_utf8, wide_encoding
+from loaders.files.stored import HEAD, Hold, StoredFile, as_utf8, wide_encoding
 from loaders.layouts.catalogue import CARRIER_CHARGE, LAYOUTS, MAPPED_USAGE
 from loaders.layouts.checks import (
     is_amount,
@@ -105,6 +105,42 @@ class Draft:
     has_header: bool
     columns: tuple[Column, ...]
     files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What the first lines of one file show of its columns."""
+
+    delimiter: str
+    has_header: bool
+    columns: tuple[Column, ...]
+    date_order: str
+    decimal_mark: str
+
+
+def look_at(
+    path: Path, *, kind: str, delimiter: str | None = None, has_header: bool | None = None
+) -> Sheet:
+    """Take the first lines of a file apart and guess what its columns mean.
+
+    ``delimiter`` and ``has_header`` are guessed too unless a person says them.
+    """
+    try:
+        lines = _head(path)
+    except Hold as hold:
+        raise ScaffoldError(hold.explanation) from hold
+    if delimiter is None:
+        delimiter = _delimiter([lines])
+    rows = _split(lines, delimiter)
+    header = None
+    if has_header:
+        header = rows[0]
+    elif has_header is None:
+        header = _header([rows])
+    columns = _columns([rows], header, kind)
+    return Sheet(
+        delimiter, header is not None, columns, _date_order(columns), _decimal_mark(columns)
+    )
 
 
 def draft_layout(

@@ -47,8 +47,8 @@
 
 {% macro observed_date_order(day) -%}
     {#- An aggregate over the days of a file. -#}
-    {%- set day_first = "bool_or(" ~ day ~ " ~ '^\\s*(1[3-9]|2[0-9]|3[01])[/.-](0?[1-9]|1[0-2])[/.-][0-9]{4}')" -%}
-    {%- set month_first = "bool_or(" ~ day ~ " ~ '^\\s*(0?[1-9]|1[0-2])[/.-](1[3-9]|2[0-9]|3[01])[/.-][0-9]{4}')" -%}
+    {%- set day_first = "bool_or(" ~ day ~ " ~ '^\\s*(1[3-9]|2[0-9]|3[01])[/.-](0?[1-9]|1[0-2])[/.-]([0-9]{4}|[0-9]{2}($|[ T]))')" -%}
+    {%- set month_first = "bool_or(" ~ day ~ " ~ '^\\s*(0?[1-9]|1[0-2])[/.-](1[3-9]|2[0-9]|3[01])[/.-]([0-9]{4}|[0-9]{2}($|[ T]))')" -%}
     case
         when {{ day_first }} and {{ month_first }} then null
         when {{ day_first }} then 'dmy'

@@ -1,6 +1,7 @@
 -- Grain: one row per usage line of the current run: the record as it was understood, before a
 -- service is looked for. Columns of the canonical usage record (docs/data-model.md).
--- For people and previews, not for rating: it reads the landed lines a second time.
+-- For people and previews, not for rating: it reads the landed lines a second time. Its steps are
+-- materialized because later ones use their expressions often.
 with usage_lines as (
     {{ staged_lines('usage') }}
 ),
@@ -9,7 +10,7 @@ landed as (
     {{ landed_values(layouts_of_run('usage')) }}
 ),
 
-judged as (
+judged as materialized (
     select * from {{ ref('int_usage__judged') }}
 ),
 
@@ -44,7 +45,7 @@ numbers as (
     where judged.called_number is not null
 ),
 
-countries as (
+countries as materialized (
     select
         numbers.number,
         coalesce(
@@ -68,7 +69,7 @@ countries as (
     left join country_codes as nanp on area_codes.country = nanp.nanp_country
 ),
 
-timed as (
+timed as materialized (
     select
         usage_lines.*,
         work_files.source_code,
@@ -90,7 +91,7 @@ timed as (
     where {{ work_set_predicate('usage_lines') }}
 ),
 
-instants as (
+instants as materialized (
     select
         timed.*,
         {{ instant_of('timed.local_answer', 'timed.answer_offset', 'timed.time_zone') }}
@@ -99,7 +100,7 @@ instants as (
     from timed
 ),
 
-landed_lines as (
+landed_lines as materialized (
     select
         landed.file_id,
         landed.line_no,
@@ -157,6 +158,8 @@ select
     nullif(instants.calling_name, '') as src_name,
     case
         when judged.direction is not null then judged.direction
+        when judged.calling_class = 'extension' and judged.called_number_class = 'extension'
+            then 'internal'
         when instants.direction_mode in ('outbound', 'inbound') then instants.direction_mode
         else 'unknown'
     end as direction,

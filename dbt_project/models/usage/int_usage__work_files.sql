@@ -1,7 +1,8 @@
 -- Grain: one row per file of the current run's work set, with the settings of its source as valid
 -- when the file arrived and known at the cut-off. Where nobody declared the source and its layout
 -- does not say its zone, the clock is observed: the offset most of the first records agree on. So
--- are the order of day and month and the decimal mark, where the file proves them.
+-- are the order of day and month and the decimal mark, where the file proves them: by a day above
+-- twelve, or because only one order brings the times near the epochs in its ids.
 {{ config(materialized='work_table') }}
 
 with files as (
@@ -47,7 +48,8 @@ clock_lines as (
 observed as (
     select
         clock_lines.file_id,
-        {{ observed_quarters('coalesce(forms.date_order, sources.date_order)') }} as quarters
+        orders.date_order,
+        {{ observed_quarters('orders.date_order') }} as quarters
     from clock_lines
     inner join files on clock_lines.file_id = files.file_id
     left join forms on clock_lines.file_id = forms.file_id
@@ -56,6 +58,11 @@ observed as (
             files.source_code = sources.source_code
             and files.received_at >= sources.valid_from
             and files.received_at < sources.valid_to
+    -- an order that no day proves is proved by the epochs: only one brings all of them near
+    inner join (values ('ymd'), ('dmy'), ('mdy')) as orders (date_order)
+        on
+            orders.date_order = coalesce(forms.date_order, orders.date_order)
+            or orders.date_order = sources.date_order
     where
         sources.carrier_code = 'unassigned'
         and {{ known_at_cutoff('sources') }}
@@ -64,19 +71,25 @@ observed as (
 agreed as (
     select
         observed.file_id,
+        observed.date_order,
         observed.quarters,
         count(*) as line_count
     from observed
     where observed.quarters between -48 and 56
-    group by observed.file_id, observed.quarters
+    group by observed.file_id, observed.date_order, observed.quarters
 ),
 
 clocks as (
     select distinct on (agreed.file_id)
         agreed.file_id,
+        agreed.date_order,
         agreed.quarters
     from agreed
-    order by agreed.file_id asc, agreed.line_count desc, abs(agreed.quarters) asc
+    order by
+        agreed.file_id asc,
+        agreed.line_count desc,
+        abs(agreed.quarters) asc,
+        agreed.date_order desc
 )
 
 select
@@ -90,7 +103,7 @@ select
         when clocks.file_id is null then sources.time_zone
         else {{ zone_of_quarters('clocks.quarters') }}
     end as time_zone,
-    coalesce(forms.date_order, sources.date_order) as date_order,
+    coalesce(forms.date_order, clocks.date_order, sources.date_order) as date_order,
     coalesce(forms.decimal_mark, sources.decimal_mark) as decimal_mark,
     sources.direction_mode,
     sources.classify_mode,

@@ -40,7 +40,13 @@
 {%- endmacro %}
 
 {% macro current_invoice_run() -%}
-    {#- The invoice run being drafted: {id, period_month, bill_group}. -#}
+    {#- The invoice run being drafted: {id, period_month, bill_group, cutoff}. -#}
+    {%- if is_dry() -%}
+        {{ return({
+            'id': -1, 'period_month': 'DRY RUN PERIOD', 'bill_group': 'DRY RUN BILL GROUP',
+            'cutoff': 'DRY RUN CUTOFF'
+        }) }}
+    {%- endif -%}
     {%- set none_open = {'id': -1, 'period_month': '1900-01-01', 'bill_group': '', 'cutoff': 'infinity'} -%}
     {%- if not execute -%}
         {{ return(none_open) }}

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from psycopg2 import sql
@@ -25,6 +25,8 @@ DRY_RUN_ID = -1
 PREFIX = "dry"
 CUTOFF_MARK = "DRY RUN CUTOFF"
 FILES_MARK = "DRY RUN FILES"
+PERIOD_MARK = "DRY RUN PERIOD"
+BILL_GROUP_MARK = "DRY RUN BILL GROUP"
 _DAYS_MARK = re.compile(r"'DRY RUN DAYS ([a-z_.]+)' = ''")
 
 _LOCK_DRY_RUN = 0x52480007
@@ -71,6 +73,8 @@ class DryModels:
 
     seeds: tuple[Seed, ...]
     models: tuple[Model, ...]
+    # What follows rating: totals, draft invoices, marts. Only `invoice` builds these.
+    billing: tuple[Model, ...] = ()
 
 
 @dataclass
@@ -80,23 +84,38 @@ class DryRun:
     cursor: Cursor
     models: DryModels
     file_ids: list[int] = field(default_factory=list)
+    _cutoff: datetime | None = None
 
-    def rate(
-        self, *, records: Sequence[tuple[int, int]] = (), until: str | None = None
-    ) -> None:
+    def rate(self, *, records: Sequence[tuple[int, int]] = (), until: str | None = None) -> None:
         """Rate the lines of ``file_ids`` (or only ``records`` of them, as file and line).
 
         ``until`` names the last model to build; what comes after it is left out.
         """
-        cutoff = self._open(records)
+        self._cutoff = self._open(records)
         self._make_schemas()
         self._make_history()
         for seed in self.models.seeds:
             self._make_seed(seed)
         for model in self.models.models:
-            self._make(model, cutoff)
+            self._make(model, {})
             if model.name == until:
                 break
+
+    @contextmanager
+    def invoice(self, period_month: date, bill_group: str) -> Iterator[None]:
+        """After ``rate``: the run as if closed, and its draft invoices, while the block lasts."""
+        cursor = self.cursor
+        cursor.execute("savepoint dry_invoice")
+        cursor.execute(
+            "update control.rating_run set status = 'closed', closed_at = clock_timestamp() "
+            "where rating_run_id = %s",
+            (DRY_RUN_ID,),
+        )
+        marks = {PERIOD_MARK: period_month.isoformat(), BILL_GROUP_MARK: bill_group}
+        for model in self.models.billing:
+            self._make(model, marks)
+        yield
+        cursor.execute("rollback to savepoint dry_invoice")
 
     def _open(self, records: Sequence[tuple[int, int]]) -> datetime:
         cursor = self.cursor
@@ -125,7 +144,7 @@ class DryRun:
 
     def _make_schemas(self) -> None:
         schemas = {seed.schema for seed in self.models.seeds}
-        schemas |= {model.schema for model in self.models.models}
+        schemas |= {model.schema for model in (*self.models.models, *self.models.billing)}
         for schema in sorted(schemas | {f"{PREFIX}_history"}):
             self.cursor.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
 
@@ -159,11 +178,16 @@ class DryRun:
             )
         self.cursor.execute(sql.SQL("analyze {}").format(table))
 
-    def _make(self, model: Model, cutoff: datetime) -> None:
+    def _make(self, model: Model, marks: Mapping[str, str]) -> None:
+        assert self._cutoff is not None
         relation = sql.Identifier(model.schema, model.name).as_string(self.cursor)
-        text = model.sql.replace(CUTOFF_MARK, cutoff.isoformat()).replace(
-            FILES_MARK, ",".join(map(str, self.file_ids))
-        )
+        text = model.sql
+        for mark, value in {
+            CUTOFF_MARK: self._cutoff.isoformat(),
+            FILES_MARK: ",".join(map(str, self.file_ids)),
+            **marks,
+        }.items():
+            text = text.replace(mark, value)
         if _DAYS_MARK.search(text):
             text = _DAYS_MARK.sub(lambda mark: self._days(mark[1]), text)
         # psycopg2 leaves a statement without values alone, percent signs and all.

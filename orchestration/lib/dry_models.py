@@ -23,6 +23,8 @@ from orchestration.lib import dbt_environment, manifest, paths
 RESULTS = ("rated_usage", "rated_charge", "int_usage__canonical", "int_charge__canonical")
 # Seeds that say what a reason means.
 WORDS = ("record_reasons", "not_billable_rules")
+# What an invoice of a dry run is asked for; a preview builds none of it.
+BILLING = ("fct_rated_usage", "draft_invoice")
 _KEPT = 3
 
 
@@ -51,8 +53,9 @@ def dry_models(url: str) -> DryModels:
             )
             for seed in stored["seeds"]
         ),
-        tuple(
-            Model(**{**model, "indexes": tuple(model["indexes"])}) for model in stored["models"]
+        *(
+            tuple(Model(**{**model, "indexes": tuple(model["indexes"])}) for model in stored[part])
+            for part in ("models", "billing")
         ),
     )
 
@@ -91,7 +94,7 @@ def _compile(project: Path, url: str) -> DryModels:
                 "--no-use-colors", "--log-path", str(target),
                 "compile", "--quiet", "--target", PREFIX,
                 "--project-dir", str(project), "--profiles-dir", str(project),
-                "--select", *[f"+{name},resource_type:model" for name in RESULTS],
+                "--select", *[f"+{name},resource_type:model" for name in (*RESULTS, *BILLING)],
             ],
             cwd=project,
             env={**os.environ, **environment},
@@ -108,14 +111,18 @@ def _compile(project: Path, url: str) -> DryModels:
     finally:
         shutil.rmtree(target, ignore_errors=True)
     database = settings.connection_parameters(url)["dbname"]
-    nodes = _needed(compiled["nodes"])
+    rating = _needed(compiled["nodes"], (*RESULTS, *WORDS))
+    every = _needed(compiled["nodes"], (*RESULTS, *WORDS, *BILLING))
     return DryModels(
-        tuple(_seed(project, node) for node in nodes if node["resource_type"] == "seed"),
-        tuple(_model(node, database) for node in nodes if node["resource_type"] == "model"),
+        tuple(_seed(project, node) for node in every if node["resource_type"] == "seed"),
+        *(
+            tuple(_model(node, database) for node in part if node["resource_type"] == "model")
+            for part in (rating, every[len(rating) :])
+        ),
     )
 
 
-def _needed(nodes: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _needed(nodes: Mapping[str, Any], results: Iterable[str]) -> list[Mapping[str, Any]]:
     """The results and all they depend on, each after what it reads."""
     by_name = {
         node["name"]: key
@@ -131,16 +138,17 @@ def _needed(nodes: Mapping[str, Any]) -> list[Mapping[str, Any]]:
             visit(parent)
         ordered[key] = nodes[key]
 
-    for name in (*RESULTS, *WORDS):
+    for name in results:
         visit(by_name[name])
     return list(ordered.values())
 
 
 def _model(node: Mapping[str, Any], database: str) -> Model:
     config = node["config"]
-    # The facts' own indexes serve history; here one looks up what became of a line.
-    is_fact = config["materialized"] == "run_fact"
-    indexes = ({"columns": ["file_id", "line_no"]},) if is_fact else config.get("indexes") or ()
+    indexes = config.get("indexes") or ()
+    if config["materialized"] == "run_fact":
+        # The facts' own indexes serve history; here one looks up what became of a line.
+        indexes = ({"columns": ["file_id", "line_no"]},) if node["name"] in RESULTS else ()
     return Model(
         name=node["alias"],
         schema=node["schema"],

@@ -93,6 +93,6 @@ def require_one_of(what: str, value: str, known: Sequence[str]) -> None:
     if value in known:
         return
     close = get_close_matches(value, known, 1)
-    hint = f"; did you mean '{close[0]}'?" if close else ""
+    hint = f"; did you mean '{close[0]}'?" if close else "."
     shown = ", ".join(known[:60]) + (" ..." if len(known) > 60 else "")
     raise ExportRefused(f"there is no {what} '{value}'{hint} Known: {shown or 'none'}")

@@ -93,7 +93,7 @@ def preview_restore(connection: Any, file_id: int, *, build_schema: str = "") ->
     """What restoring a file would bring back. Changes nothing."""
     with connection, connection.cursor() as cursor:
         file = withdrawal.read_file(cursor, file_id)
-        _require_withdrawn(cursor, build_schema, file)
+        _require_withdrawn(file)
         withdrawn_by = withdrawal.withdrawal_in_force(cursor, build_schema, file_id)
         return _preview(cursor, build_schema, file, withdrawn_by)
 
@@ -154,7 +154,7 @@ def _require_withdrawable(cursor: Any, build_schema: str, file: Mapping[str, Any
         )
 
 
-def _require_withdrawn(cursor: Any, build_schema: str, file: Mapping[str, Any]) -> None:
+def _require_withdrawn(file: Mapping[str, Any]) -> None:
     if file["status"] != "withdrawn":
         raise WithdrawalRefused(
             f"file {file['file_id']} ({file['file_name']}) is {file['status']}, not withdrawn: "
@@ -206,7 +206,7 @@ def open_withdraw_run(
             build_schema=build_schema,
         )
         if run is None:
-            _move(connection, file_id, "landed", "withdrawn", reason, requested_by)
+            _move(connection, file_id, "withdrawn", reason, requested_by)
             return None
         has_run = True
         return _with_lock(run, took_lock)
@@ -238,7 +238,7 @@ def open_restore_run(
 
         def add_restore(cursor: Any, run_id: int) -> int:
             file = withdrawal.read_file(cursor, file_id)
-            _require_withdrawn(cursor, build_schema, file)
+            _require_withdrawn(file)
             if withdrawn_by is None:
                 return 0
             withdrawal.refuse_invoices(
@@ -265,7 +265,7 @@ def open_restore_run(
             undoes_run_id=withdrawn_by,
         )
         if run is None:
-            _move(connection, file_id, "withdrawn", "landed", reason, requested_by)
+            _move(connection, file_id, "landed", reason, requested_by)
             return None
         has_run = True
         return _with_lock(run, took_lock)
@@ -293,22 +293,20 @@ def _require_reason(reason: str) -> str:
     return reason.strip()
 
 
-def _move(
-    connection: Any, file_id: int, status: str, new_status: str, reason: str, actor: str
-) -> None:
+def _move(connection: Any, file_id: int, status: str, reason: str, actor: str) -> None:
     """Withdraw or restore a file that no run has taken."""
     with connection, connection.cursor() as cursor:
         file = withdrawal.read_file(cursor, file_id)
-        if file["status"] != status:
-            raise WithdrawalRefused(
-                f"file {file_id} ({file['file_name']}) is {file['status']}, not {status}"
-            )
-        withdrawal.change_status(cursor, file_id, new_status)
+        if status == "withdrawn":
+            _require_withdrawable(cursor, "", file)
+        else:
+            _require_withdrawn(file)
+        withdrawal.change_status(cursor, file_id, status)
         record_event(
             cursor,
             "file",
             file_id,
-            "withdrawn" if new_status == "withdrawn" else "restored",
+            "withdrawn" if status == "withdrawn" else "restored",
             {"reason": reason},
             actor,
         )

@@ -5,16 +5,10 @@ from __future__ import annotations
 from tests.end_to_end.conftest import Month
 from tests.end_to_end.warehouse import BILL_GROUPS, Warehouse
 
-# Business columns by the file's own fingerprint: ids that a run or a registry gave are left out.
+# What a replay compares: without ids that a run or a registry gave, files by their fingerprint.
 _CONTENT = """
-    select md5(string_agg(
-        md5(concat_ws('|', f.sha256, (
-            to_jsonb(r) - 'rating_run_id' - 'file_id' - 'usage_id' - 'original_usage_id'
-        )::text)),
-        '' order by f.sha256, r.line_no, r.leg_no
-    ))
-    from rating.rated_usage as r
-    inner join control.file as f on r.file_id = f.file_id
+    select jsonb_agg(to_jsonb(c) order by c.period_month)
+    from control.fact_checksums('rating.rated_usage') as c
 """
 _COUNTS = """
     select

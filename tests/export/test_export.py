@@ -162,7 +162,7 @@ def test_parquet_has_the_types_of_the_mart(marts: Any, tmp_path: Path) -> None:
         ({"columns": ("retail_amont",)}, "no column 'retail_amont'; did you mean 'retail_amount'?"),
         ({"columns": ("note", "note")}, "named twice"),
         ({"account": "ACMA"}, "no account 'ACMA'; did you mean 'ACME'?"),
-        ({"carrier": "zeta"}, "no carrier 'zeta' Known: gamma, own"),
+        ({"carrier": "zeta"}, "no carrier 'zeta'. Known: gamma, own"),
         ({"source": "nope"}, "no source 'nope'"),
         ({"columns": ("note; drop table x",)}, "no column 'note; drop table x'"),
     ],
@@ -255,7 +255,8 @@ def test_memory_does_not_grow_with_the_rows(
     with marts.cursor() as cursor:
         cursor.execute(
             "insert into marts.fct_rated_usage "
-            "select case when g < 20000 then 2 else 1 end, 16 * g, 7, 1, 1, 'voice', '2026-10-05 10:00+00', 12125550101, "
+            "select case when g < 20000 then 2 else 1 end, 16 * g, 7, 1, 1, 'voice', "
+            "'2026-10-05 10:00+00', 12125550101, "
             "repeat(md5(g::text), 8), true, 'billed', 0.06, '2026-10-01' "
             "from generate_series(100, 200000) as g"
         )

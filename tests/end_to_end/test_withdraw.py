@@ -312,6 +312,8 @@ def test_calls_and_charges_of_a_month_go_and_come_back(
     assert_balanced(warehouse)
     assert warehouse.rows(_TOTALS) == warehouse.rows(_CURRENT) != before
     assert warehouse.rows(_CHARGES) != charges
+    assert warehouse.stale_drafts() == [("2026-10", "main"), ("2026-10", "wholesale")]
+    warehouse.bill()
     # As if the two had never come, says the second implementation.
     differences = warehouse.differences(month.folder)
     assert differences == [], report(differences)

@@ -63,9 +63,7 @@ def traces(url: str) -> list[tuple[Any, ...]]:
             "union all select 'landed', count(*)::text from landing.mapped_usage "
             "union all select 'other lines', count(*)::text from landing.non_data_line "
             "union all select 'quarantined', count(*)::text from landing.quarantine "
-            "union all select 'next file', last_value::text "
-            "from pg_get_serial_sequence('control.file', 'file_id')::regclass as s, "
-            "lateral (select last_value from control.file_file_id_seq) as q "
+            "union all select 'next file', last_value::text from control.file_file_id_seq "
             "union all select 'schemas', string_agg(nspname, ',' order by nspname) "
             "from pg_namespace"
         )

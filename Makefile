@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench dev down clean
+.PHONY: help setup demo test cases lint bench dev down clean
 
 help: ## this list
 	@echo "make <target>:"
@@ -44,6 +44,10 @@ demo: setup ## a demo month from files to draft invoices
 test: lint ## lint, then all tests
 	@echo "==> Tests"
 	@$(BIN)/python -m pytest $(ARGS)
+
+cases: setup ## worked cases through the models: make cases FILE=cases.csv
+	@test -n "$(FILE)" || { echo "Which file? make cases FILE=path.csv"; exit 2; }
+	@$(BIN)/python -m tests.cases "$(FILE)" $(ARGS)
 
 lint: setup ## ruff and sqlfluff
 	@$(BIN)/python -m tests.lint

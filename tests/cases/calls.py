@@ -1,0 +1,264 @@
+"""Calls: increments, rounding, fees, two sides."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from tests.cases.book import Given, NotSupported
+from tests.cases.results import (
+    Ask,
+    Results,
+    amount,
+    amount_of,
+    fact,
+    needs,
+    usage_total,
+)
+from tests.cases.world import Bench, Record
+
+_PREFIX = "44"
+_CALLED = "442079460000"
+_MODES = ("up", "half_up", "half_even", "half_down", "down")
+# What a case calls the end of a call that has reached its maximum charge.
+_MAXIMUM_RULES = {"disconnect": "call_ended", "free": "rest_free", "rest_free": "rest_free"}
+_LEVELS = {"per_call": "call", "per_total": "line", "per_line": "line", "per_invoice": "invoice"}
+_BILLED_AT = re.compile(r"billed_s_(\d+)_(\d+)")
+
+
+def call(bench: Bench, given: Given) -> dict[str, Ask]:
+    """One or several equal calls on one price."""
+    expected = bench.case.expected
+    increments = [key for key in expected if _BILLED_AT.fullmatch(key)]
+    if increments:
+        return _at_increments(bench, given, increments)
+    if set(expected) <= set(_MODES) and given.keys() == {"duration_s"}:
+        return _in_modes(bench, given)
+    _refuse_later(given)
+    legs = given.get("legs")
+    records = _records(bench, given, legs)
+    account = bench.service(_plan(bench, given, _deck(bench, given)))
+    first = records[0]
+    asks: dict[str, Ask] = {
+        "billed_s": lambda results: _seconds(results, first),
+        "billed_min": lambda results: Decimal(_seconds(results, first)) / 60,
+        "duration_s": fact(first, "duration_seconds"),
+        "charge": amount(first),
+        "charge_p": amount(first),
+        "per_call": amount(first),
+        "exact": amount(first, "retail_unrounded_amount"),
+        "status": lambda results: status(results, first),
+        "per_increment_5dp_half_up": needs("rounding of each increment (shown as what not to do)"),
+    }
+    if "total" in expected or "billed_min_total" in expected:
+        asks["total"] = usage_total(bench, account)
+        month = bench.invoiced()
+        asks["billed_min_total"] = lambda results: (
+            Decimal(results.usage_line(month, account)["billed_seconds"]) / 60
+        )
+        asks["legs"] = lambda results: results.usage_line(month, account)["record_count"]
+    return asks
+
+
+def two_sides(bench: Bench, given: Given) -> dict[str, Ask]:
+    """A call bought by one deck and sold by another."""
+    cost = bench.deck(
+        "B", side="wholesale", rounding_decimals=given.get("buy_dp", 10),
+        rounding_mode=given.get("buy_mode", "half_up"),
+    )  # fmt: skip
+    bench.rate(
+        cost, _PREFIX, price_per_minute=given["buy_rate"],
+        connection_fee=given.get("buy_connection_fee", 0),
+        minimum_seconds=given.get("buy_min_s", 0), increment_seconds=given.get("buy_inc_s", 1),
+    )  # fmt: skip
+    sold = bench.deck()
+    bench.rate(
+        sold, _PREFIX, price_per_minute=given["sell_rate"],
+        connection_fee=given.get("sell_connection_fee", 0),
+        minimum_seconds=given.get("sell_min_s", 0), increment_seconds=given.get("sell_inc_s", 1),
+    )  # fmt: skip
+    plan = bench.plan(
+        sold, rounding_decimals=given.get("sell_dp", 10),
+        rounding_mode=given.get("sell_mode", "half_up"),
+    )  # fmt: skip
+    bench.service(plan)
+    record = bench.usage(
+        {"duration": given["duration_s"], "called_number": _CALLED}, cost_deck_code=cost
+    )
+    bench.invoiced()
+    return {
+        "buy": fact(record, "cost_amount"),
+        "sell": amount(record),
+        "margin": lambda results: results.margin(record),
+    }
+
+
+def both_legs(bench: Bench, given: Given) -> dict[str, Ask]:
+    """A call comes in and is forwarded: both legs are paid by the same service."""
+    outward, inward = bench.deck("O"), bench.deck("I")
+    bench.rate(outward, _PREFIX, price_per_minute=given["forward_rate"])
+    bench.rate(inward, _PREFIX, price_per_minute=given["inbound_rate"])
+    account = bench.service(bench.plan(outward, inbound_deck_code=inward))
+    duration = f"00:{int(given['minutes']):02d}:00"
+    for direction in ("inbound", "outbound"):
+        bench.usage({"duration": duration, "called_number": _CALLED, "direction": direction})
+    return {"charge": usage_total(bench, account)}
+
+
+def status(results: Results, record: Record) -> str:
+    """The word of the cases for what became of a record."""
+    leg = results.leg(record)
+    if leg["reason"] == "destination_blocked":
+        return "blocked"
+    if leg["state"] == "error" and leg["retail_amount"] is None:
+        return "unrated"
+    return "rated" if leg["state"] == "billed" else str(leg["state"])
+
+
+def _seconds(results: Results, record: Record) -> Any:
+    return amount_of(results.leg(record), "retail_billed_seconds")
+
+
+def _refuse_later(given: Given) -> None:
+    for name, what in {
+        "steps": "price steps inside a call",
+        "first_unit_s": "price steps inside a call",
+        "bands": "time bands",
+        "band_starts_weekday": "time bands",
+        "peak_until": "time bands",
+        "events": "charges by percentage with limits per event",
+        "per_increment_dp": "rounding of each increment (shown as what not to do)",
+        "start_local": "a duration worked out from the start and end of a record",
+    }.items():
+        if name in given:
+            raise NotSupported(f"needs {what}")
+
+
+def _records(bench: Bench, given: Given, legs: list[dict[str, Any]] | None) -> list[Record]:
+    answered = given.get("answered", True)
+    common = {
+        "called_number": given.get("called", _CALLED),
+        "disposition": "answered" if answered else "no_answer",
+    }
+    if legs is not None:
+        return [bench.usage({"duration": leg["duration_s"], **common}) for leg in legs]
+    if "start" in given and "end" in given:
+        start, end = given["start"], given["end"]
+        # The record states its duration, as switches do.
+        elapsed = datetime.fromisoformat(end) - datetime.fromisoformat(start)
+        common |= {"start_time": start, "end_time": end}
+        duration: Any = Decimal(int(elapsed.total_seconds()))
+    elif "duration_s" in given:
+        duration = given["duration_s"]
+    else:
+        raise NotSupported(f"needs a translation of the inputs {', '.join(given.keys())}")
+    return [bench.usage({"duration": duration, **common}) for _ in range(given.get("calls", 1))]
+
+
+def _deck(bench: Bench, given: Given) -> str:
+    settings: dict[str, Any] = {}
+    per_second = given.first("rate_per_s")
+    if per_second is not None:
+        settings["minute_seconds"] = 1
+    for name, column in {
+        "minute_s": "minute_seconds",
+        "grace_s": "grace_seconds",
+        "included_s": "included_seconds",
+        "additional_s": "additional_seconds",
+    }.items():
+        if name in given:
+            settings[column] = given[name]
+    for names, column in (
+        (("min_charge", "min_charge_p"), "minimum_charge"),
+        (("max_charge", "max_charge_p"), "maximum_charge"),
+    ):
+        value = given.first(*names)
+        if value is not None:
+            settings[column] = value
+    if "strategy" in given:
+        rule = _MAXIMUM_RULES.get(given["strategy"])
+        if rule is None:
+            raise NotSupported(f"needs a maximum charge that does '{given['strategy']}'")
+        settings["maximum_charge_rule"] = rule
+    deck = bench.deck(**settings)
+    unit = given.get("unit_s")
+    price = given.first("rate_per_min", "rate_p_per_min", default=per_second)
+    per_call = given.first("rate_per_call", "price_per_call")
+    row: dict[str, Any] = {
+        "connection_fee": given.first("connection_fee", "setup_fee", "connection_fee_p", default=0),
+        "minimum_seconds": given.get("min_s", unit),
+        "increment_seconds": given.get("inc_s", unit),
+    }
+    if per_call is not None:
+        bench.rate(deck, _PREFIX, price_per_call=per_call, **row)
+    else:
+        # Some cases ask for seconds only: any price will do.
+        bench.rate(deck, _PREFIX, price_per_minute="1" if price is None else price, **row)
+    return deck
+
+
+def _plan(bench: Bench, given: Given, deck: str) -> str:
+    settings: dict[str, Any] = {}
+    if "increment_base" in given:
+        settings["increment_base"] = given["increment_base"]
+    if "level" in given:
+        level = given["level"]
+        if level not in _LEVELS:
+            raise NotSupported(f"needs rounding at level {level}")
+        settings["rounding_level"] = _LEVELS[level]
+    if "discount_pct" in given:
+        settings["discount_percent"] = given["discount_pct"]
+    decimals = given.first("dp", "total_dp")
+    mode = given.get("mode")
+    if decimals is not None:
+        settings |= {"rounding_decimals": decimals, "rounding_mode": mode}
+    elif mode is not None:
+        if "unit_s" in given:
+            raise NotSupported("needs billed units rounded down or half up")
+        settings["duration_rounding"] = mode
+    if "duration_mode" in given:
+        settings["duration_rounding"] = given["duration_mode"]
+    unit = given.first("round_up_to_p", "round_up_to")
+    if unit is not None:
+        settings |= {"rounding_unit": unit, "rounding_mode": "up"}
+    if "calls" in given and settings.get("rounding_level") == "line":
+        # All durations are added before they are priced: none is rounded to whole seconds.
+        settings["duration_rounding"] = "none"
+    return bench.plan(deck, **settings)
+
+
+def _at_increments(bench: Bench, given: Given, keys: list[str]) -> dict[str, Ask]:
+    """The same call at several minimums and increments: a number range for each."""
+    deck = bench.deck()
+    asks: dict[str, Ask] = {}
+    for number, key in enumerate(keys):
+        minimum, increment = _BILLED_AT.fullmatch(key).groups()  # type: ignore[union-attr]
+        called = f"44207946{number:04d}"
+        bench.rate(
+            deck, called, price_per_minute="1", minimum_seconds=minimum,
+            increment_seconds=increment,
+        )  # fmt: skip
+        record = bench.usage({"duration": given["duration_s"], "called_number": called})
+        asks[key] = fact(record, "retail_billed_seconds")
+    bench.service(bench.plan(deck))
+    return asks
+
+
+def _in_modes(bench: Bench, given: Given) -> dict[str, Ask]:
+    """The same duration under several rounding modes: a plan and a customer for each."""
+    deck = bench.deck()
+    bench.rate(deck, _PREFIX, price_per_minute="1", minimum_seconds=0, increment_seconds=1)
+    asks: dict[str, Ask] = {}
+    for mode in bench.case.expected:
+        suffix = f"-{mode}"
+        service = bench.service(bench.plan(deck, suffix, duration_rounding=mode), suffix)
+        record = bench.usage(
+            {
+                "duration": given["duration_s"], "called_number": _CALLED,
+                "service_key": service,
+            }
+        )  # fmt: skip
+        asks[mode] = fact(record, "retail_billed_seconds")
+    return asks

@@ -1,0 +1,66 @@
+"""From the shape of a case to the translator that writes it down as reference data and records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.cases import calls, charges, places, prefixes
+from tests.cases.book import Case, Given, NotSupported
+from tests.cases.results import Ask
+from tests.cases.world import Bench
+
+Translator = Callable[[Bench, Given], dict[str, Ask]]
+
+# Inputs by which a case is known, and its translator; the first that fits. An empty set: any case
+# of these areas.
+_RULES: tuple[tuple[frozenset[str], frozenset[str], Translator], ...] = tuple(
+    (frozenset(areas.split()), frozenset(inputs.split()), translator)
+    for areas, inputs, translator in (
+        ("", "deck destination", prefixes.lookup),
+        ("prefix", "customer", prefixes.unknown_customer),
+        ("", "deck from to", places.jurisdictional_call),
+        ("jurisdiction", "from_prefix to_prefix", places.jurisdiction_of_prefixes),
+        ("jurisdiction", "from", places.unreadable_origin),
+        ("jurisdiction", "from_state customer_state", places.toll_free_origin),
+        ("jurisdiction", "call_type", places.usf_class),
+        ("classification", "dialled", places.number_class),
+        ("", "to from customer", places.charged_party),
+        ("", "buy_rate sell_rate", calls.two_sides),
+        ("", "amount mode dp", charges.rounded_amount),
+        ("allowance", "minutes inbound_rate forward_rate", calls.both_legs),
+        ("", "one_off", charges.one_off),
+        ("", "cost fixed_price", charges.fixed_price),
+        ("", "cost markup_pct", charges.markup),
+        ("", "monthly_fee from to_inclusive", charges.inclusive_days),
+        ("", "amount_cents from to_inclusive", charges.inclusive_days),
+        ("", "unit_price days days_in_period", charges.part_of_period),
+        ("increments rounding fees time_bands", "", calls.call),
+    )
+)
+
+# What whole areas wait for, where no translator knows the shape.
+_WAITING = {
+    "usf": "the USF contribution base",
+    "allowance": "period rating: allowances",
+    "tiers": "period rating: volume tiers",
+    "commitment": "period rating: commitments and caps",
+    "data_sms": "prices of messages and data",
+    "proration": "proration by bill day",
+    "sdr_price": "more ways to price a charge",
+    "currency_tax": "currency conversion, surcharges and tax",
+    "margin": "prices from the supplier's amount",
+}
+
+
+def translate(case: Case, bench: Bench) -> dict[str, Ask]:
+    """Write the case down; the answers to ask for, by the keys of what is expected."""
+    given = Given(case.inputs)
+    for areas, inputs, translator in _RULES:
+        if inputs <= given.keys() and (not areas or case.area in areas):
+            asks = translator(bench, given)
+            if given.unread():
+                raise NotSupported(f"needs a meaning for the input {', '.join(given.unread())}")
+            return asks
+    if case.area in _WAITING:
+        raise NotSupported(f"needs {_WAITING[case.area]}")
+    raise NotSupported(f"needs a translation of the inputs {', '.join(case.inputs) or '(none)'}")

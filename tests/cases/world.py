@@ -1,0 +1,361 @@
+"""The world of the cases: reference data and records, written as files and loaded as such."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from psycopg2.extensions import cursor as Cursor
+
+from loaders.reference.kinds import KINDS
+from tests.cases.book import Case, NotSupported
+
+# Cases that do not say when: after the reports of the numbering administrator that they name.
+SOME_MONTH = date(2026, 9, 1)
+SOME_START = "2026-09-15T12:00:00Z"
+BILL_GROUP = "cases"
+
+USAGE_COLUMNS = (
+    "record_id", "usage_type", "start_time", "end_time", "duration", "quantity", "bytes_up",
+    "bytes_down", "calling_number", "called_number", "direction", "disposition", "service_key",
+    "lrn", "carrier_amount", "currency_code", "category",
+)  # fmt: skip
+CHARGE_COLUMNS = (
+    "record_id", "service_key", "product_code", "description", "charge_type", "period_from",
+    "period_to", "event_date", "quantity", "unit_price", "net_amount", "currency_code",
+)  # fmt: skip
+# Rows of a deck beyond this many are left out where they share no area with any destination.
+_WHOLE_DECK = 50_000
+
+
+class Catalogue:
+    """Which settings this version of the warehouse knows, from the database."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        cursor.execute(
+            "select table_name, column_name from information_schema.columns "
+            "where table_schema = 'reference'"
+        )
+        self._columns: dict[str, set[str]] = {}
+        for table, column in cursor.fetchall():
+            self._columns.setdefault(table, set()).add(column)
+        cursor.execute(
+            "select r.relname, a.attname, pg_get_constraintdef(c.oid) from pg_constraint as c "
+            "inner join pg_class as r on c.conrelid = r.oid "
+            "inner join pg_attribute as a on a.attrelid = r.oid and a.attnum = c.conkey[1] "
+            "where c.contype = 'c' and array_length(c.conkey, 1) = 1 "
+            "and r.relnamespace = 'reference'::regnamespace "
+            "and pg_get_constraintdef(c.oid) like '%= ANY%'"
+        )
+        self._words = {
+            (table, column): set(re.findall(r"'([^']*)'::text", text))
+            for table, column, text in cursor.fetchall()
+        }
+
+    def has(self, kind: str, column: str) -> bool:
+        """Whether the setting exists."""
+        return column in self._columns.get(kind, ())
+
+    def check(self, kind: str, row: Mapping[str, Any]) -> None:
+        """Every setting exists and takes the value, or the case is not supported."""
+        for column, value in row.items():
+            if not self.has(kind, column):
+                raise NotSupported(f"needs a setting {kind}.{column}")
+            words = self._words.get((kind, column))
+            if words and value is not None and str(value) not in words:
+                raise NotSupported(f"needs {kind}.{column} = {value}")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of a file of usage or charges."""
+
+    source_code: str
+    position: int
+
+    @property
+    def line_no(self) -> int:
+        """Below the header."""
+        return self.position + 2
+
+
+@dataclass
+class _File:
+    """The records of one source."""
+
+    kind: str
+    rows: list[dict[str, str]] = field(default_factory=list)
+
+
+class World:
+    """What all cases need, together."""
+
+    def __init__(self, catalogue: Catalogue, reference: Path | None) -> None:
+        self.catalogue = catalogue
+        self._reference = reference
+        self._rows: dict[str, list[tuple[str, dict[str, str]]]] = {}
+        self._sources: dict[tuple[tuple[str, str], ...], str] = {}
+        self._files: dict[str, _File] = {}
+        self._destinations: dict[str, set[str]] = {}
+        # Reports of the numbering administrator that cases look numbers up in.
+        self.reports: dict[str, Path] = {}
+        self.months: set[date] = set()
+
+    def add(self, kind: str, case_id: str, row: Mapping[str, Any]) -> None:
+        """A reference row of a case."""
+        self.catalogue.check(kind, row)
+        texts = {name: _text(value) for name, value in row.items() if value is not None}
+        self._rows.setdefault(kind, []).append((case_id, texts))
+
+    def source(self, case_id: str, settings: Mapping[str, str]) -> str:
+        """The source with these settings; cases that want the same one share its file."""
+        key = tuple(sorted(settings.items()))
+        if key not in self._sources:
+            code = f"cases_{len(self._sources) + 1:03d}"
+            is_charge = settings["file_kind"] == "sdr"
+            columns = CHARGE_COLUMNS if is_charge else USAGE_COLUMNS
+            # A cost deck is a case's own.
+            self.add(
+                "source",
+                case_id if "cost_deck_code" in settings else "sources",
+                {
+                    "source_code": code,
+                    "carrier_code": "cases",
+                    "layout_code": "carrier_charge" if is_charge else "mapped_usage",
+                    "time_zone": "UTC",
+                    "column_map": json.dumps({name: name for name in columns}),
+                    "reject_ceiling_percent": "100",
+                    **settings,
+                },
+            )
+            self._sources[key] = code
+            self._files[code] = _File(settings["file_kind"])
+        return self._sources[key]
+
+    def record(self, source_code: str, values: Mapping[str, Any]) -> Record:
+        """One more line of that source's file."""
+        rows = self._files[source_code].rows
+        rows.append({name: _text(value) for name, value in values.items() if value is not None})
+        return Record(source_code, len(rows) - 1)
+
+    def forget(self, case_ids: Iterable[str]) -> None:
+        """Leave the reference rows of these cases out."""
+        gone = set(case_ids)
+        for kind, rows in self._rows.items():
+            self._rows[kind] = [row for row in rows if row[0] not in gone]
+
+    def case_of_line(self, kind: str, line: int) -> str:
+        """Whose row stands on a line of the reference file last written."""
+        return self._rows[kind][line - 2][0]
+
+    def write_reference(self, folder: Path) -> list[tuple[str, Path]]:
+        """One file per kind that has rows, in order of dependency."""
+        written = []
+        for kind in KINDS:
+            if kind in self.reports:
+                written.append((kind, self.reports[kind]))
+            rows = [row for _, row in self._rows.get(kind, ())]
+            if rows:
+                path = folder / f"{kind}.csv"
+                _write(path, list(dict.fromkeys(name for row in rows for name in row)), rows)
+                written.append((kind, path))
+        return written
+
+    def write_files(self, folder: Path) -> list[tuple[str, Path]]:
+        """The records: one file per source."""
+        declared = {row["source_code"] for _, row in self._rows.get("source", ())}
+        written = []
+        for code, file in self._files.items():
+            if code not in declared:
+                continue
+            path = folder / f"{code}.csv"
+            columns = CHARGE_COLUMNS if file.kind == "sdr" else USAGE_COLUMNS
+            _write(path, columns, file.rows)
+            written.append((code, path))
+        return written
+
+    def find(self, pattern: str, what: str) -> Path:
+        """A file of the reference folder."""
+        found = sorted(self._reference.rglob(pattern)) if self._reference else []
+        if not found:
+            raise NotSupported(f"needs {what} in the reference folder")
+        return found[-1]
+
+    def needs_places(self, table: str | None = None) -> None:
+        """Area codes and exchanges as the numbering administrator reports them."""
+        self.reports["npa"] = self.find("npa_report*.csv", "the NPA report (npa_report*.csv)")
+        pattern = f"{table}.*" if table else "co_codes*"
+        self.reports["npanxx"] = self.find(pattern, f"the CO code report ({pattern})")
+
+    def real_deck(self, name: str, destination: str) -> str:
+        """The code of a deck of the reference folder, and that this destination is rated."""
+        self.find(f"{name}.csv*", f"the deck {name}")
+        self._destinations.setdefault(name, set()).add(destination)
+        return name
+
+    def load_decks(self) -> None:
+        """The rows of the real decks that cases asked for."""
+        for name, destinations in self._destinations.items():
+            _add_deck(self, name, self.find(f"{name}.csv*", name), destinations)
+
+
+# Header words of rate sheets, small and without signs, by what they mean.
+_DECK_WORDS = {
+    "prefix": ("prefix", "code"),
+    "destination_name": ("destination", "targetpatternname"),
+    "price_per_minute": ("rate", "perminutecharge", "costminusd"),
+    "interstate": ("interstaterate",),
+    "intrastate": ("intrastaterate",),
+    "indeterminate": ("indeterminaterate",),
+    "connection_fee": ("connectioncharge", "connectioncostusd"),
+    "minimum_seconds": ("firstinterval", "initialincrement", "chargeperiod"),
+    "increment_seconds": ("subinterval", "increment", "chargeperiod"),
+    "grace_seconds": ("gracetime",),
+    "valid_from": ("startdate", "effectivedate"),
+    "valid_to": ("enddate",),
+}
+_JURISDICTIONS = ("interstate", "intrastate", "indeterminate")
+
+
+def _add_deck(world: World, name: str, path: Path, destinations: set[str]) -> None:
+    opened = gzip.open if path.name.endswith(".gz") else open
+    with opened(path, "rt", encoding="utf-8-sig", newline="") as stream:  # type: ignore[operator]
+        reader = csv.reader(stream)
+        header = [re.sub(r"[^a-z]", "", word.lower()) for word in next(reader)]
+        places = {
+            meaning: header.index(word)
+            for meaning, words in _DECK_WORDS.items()
+            for word in words
+            if word in header
+        }
+        rows = [{mean: row[at].strip() for mean, at in places.items()} for row in reader]
+    by_jurisdiction = "interstate" in places
+    if len(rows) > _WHOLE_DECK:
+        areas = {destination[:4] for destination in destinations}
+        rows = [row for row in rows if row["prefix"].lstrip("+")[:4] in areas]
+    owner = f"deck {name}"
+    world.add(
+        "deck",
+        owner,
+        {
+            "deck_code": name, "deck_name": name, "side": "retail", "currency_code": "USD",
+            "is_jurisdictional": by_jurisdiction,
+        },
+    )  # fmt: skip
+    for row in rows:
+        common = {key: value for key, value in row.items() if key not in _JURISDICTIONS and value}
+        common["prefix"] = row["prefix"].lstrip("+")
+        common["deck_code"] = name
+        for jurisdiction in _JURISDICTIONS if by_jurisdiction else ("any",):
+            price = row["price_per_minute" if jurisdiction == "any" else jurisdiction]
+            priced = {"price_per_minute": price} if price else {"status": "blocked"}
+            world.add("rate", owner, {**common, "jurisdiction": jurisdiction, **priced})
+
+
+class Bench:
+    """One case's own corner of the world: an account with a service, a plan and decks."""
+
+    def __init__(self, world: World, case: Case, number: int) -> None:
+        self.world = world
+        self.case = case
+        self.code = f"C{number:04d}"
+        self._records = 0
+
+    def add(self, kind: str, **row: Any) -> None:
+        """A reference row of this case."""
+        self.world.add(kind, self.case.id, row)
+
+    def has(self, kind: str, column: str) -> bool:
+        """Whether the warehouse knows this setting."""
+        return self.world.catalogue.has(kind, column)
+
+    def deck(self, suffix: str = "", **settings: Any) -> str:
+        """A deck, retail unless said otherwise."""
+        code = self.code + suffix
+        self.add(
+            "deck",
+            **{"deck_code": code, "deck_name": code, "side": "retail", "currency_code": "USD"}
+            | settings,
+        )
+        return code
+
+    def rate(self, deck_code: str, prefix: str, **row: Any) -> None:
+        """A row of a deck."""
+        self.add("rate", deck_code=deck_code, prefix=prefix, **row)
+
+    def plan(self, deck_code: str, suffix: str = "", **settings: Any) -> str:
+        """A plan. Cases that do not say how to round want the exact amount."""
+        code = self.code + suffix
+        exact = {"rounding_decimals": 10, "rounding_mode": "half_up"}
+        stated = {name: value for name, value in settings.items() if value is not None}
+        self.add("plan", plan_code=code, plan_name=code, deck_code=deck_code, **exact | stated)
+        return code
+
+    def service(self, plan_code: str | None = None, suffix: str = "", **account: Any) -> str:
+        """An account with one service, which records name by its code."""
+        code = self.code + suffix
+        self.add(
+            "account", account_code=code, customer_name=code, bill_group=BILL_GROUP,
+            plan_code=plan_code, **account,
+        )  # fmt: skip
+        self.add("service", service_code=code, account_code=code)
+        self.add(
+            "service_identifier", service_code=code, identifier_kind="account_key",
+            identifier_value=code,
+        )  # fmt: skip
+        return code
+
+    def usage(self, values: Mapping[str, Any], **source: str) -> Record:
+        """One usage record, of a source with these settings."""
+        self._records += 1
+        settings = {
+            "file_kind": "cdr", "number_plan": "e164", "classify_mode": "none",
+            "direction_mode": "outbound",
+        } | source  # fmt: skip
+        row = {
+            "record_id": f"{self.code}-{self._records}", "start_time": SOME_START,
+            "service_key": self.code,
+        } | dict(values)  # fmt: skip
+        return self.world.record(self.world.source(self.case.id, settings), row)
+
+    def charge(self, values: Mapping[str, Any], **tariff: Any) -> Record:
+        """One charge line, and the tariff row of its product."""
+        self._records += 1
+        product = f"{self.code}-{self._records}"
+        self.add(
+            "charge_tariff", charge_tariff_code="cases", product_code=product,
+            product_name=product, **tariff,
+        )  # fmt: skip
+        source = self.world.source(
+            self.case.id, {"file_kind": "sdr", "charge_tariff_code": "cases"}
+        )
+        row = {
+            "record_id": product, "service_key": self.code, "product_code": product,
+            "period_from": "2026-09-01",
+        } | dict(values)  # fmt: skip
+        return self.world.record(source, row)
+
+    def invoiced(self, month: date = SOME_MONTH) -> date:
+        """Say that an answer stands on the invoice of a month."""
+        self.world.months.add(month)
+        return month
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _write(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, list(columns), restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -16,7 +16,7 @@ from loaders.errors import RatehouseError
 # `ratehouse status` answers in a fraction of a second.
 COMMAND_MODULES = (
     "server", "demo", "files", "withdraw", "collect", "reference", "rating", "replay", "billing",
-    "export", "layouts", "dev",
+    "export", "layouts", "upload", "dev",
 )  # fmt: skip
 
 ERROR_EXIT_CODE = 2

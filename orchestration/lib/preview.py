@@ -176,12 +176,11 @@ _PARTS = {
 _SUSPENDED = """
     select jsonb_build_object('line_no', line_no, 'reason', reason)::text as record
     from (
-        select line_no, reason from dry_rating.rated_usage
-        where file_id = %(file_id)s and state = 'error'
+        select file_id, line_no, state, reason from dry_rating.rated_usage
         union
-        select line_no, reason from dry_rating.rated_charge
-        where file_id = %(file_id)s and state = 'error'
-    ) as suspended
+        select file_id, line_no, state, reason from dry_rating.rated_charge
+    ) as rated
+    where file_id = %s and state = 'error'
     order by line_no, reason
 """
 _QUERIES = {**_PARTS, "suspended": _SUSPENDED}

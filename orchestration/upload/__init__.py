@@ -1,0 +1,1 @@
+"""Uploading files in a browser: choose, preview, say what the columns mean, import."""

@@ -25,6 +25,8 @@ from loaders.layouts import LAYOUTS
 
 STATUSES = ("landed", "held", "discarded", "withdrawn", "failed")
 KINDS = ("cdr", "sdr", "mixed", "unknown")
+# The months of usage stand in the schema rating, which the loader may not look into.
+LISTING_ROLE = "ratehouse_transformer"
 _SAMPLE = 10
 _DIFFERENCES = 5
 # Under this number a file is landed for a comparison, which is rolled back.

@@ -49,8 +49,8 @@ def actor() -> str:
         return "unknown"
 
 
-def _connect() -> Any:
-    return closing(database.connect(role="ratehouse_loader", url=database.ensure_database()))
+def _connect(role: str = "ratehouse_loader") -> Any:
+    return closing(database.connect(role=role, url=database.ensure_database()))
 
 
 @group.callback()
@@ -75,7 +75,7 @@ def files(
     if context.invoked_subcommand is not None:
         return
     chosen = history.FileFilter(carrier, source, kind, status, period, since)
-    with _connect() as connection:
+    with _connect(history.LISTING_ROLE) as connection:
         listed = history.list_files(connection, chosen)
     if as_json:
         print_json(listed)

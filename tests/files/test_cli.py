@@ -87,12 +87,13 @@ def test_the_month_is_that_of_receipt_or_of_usage(run: Run, four: list[int], dat
         )
         session.commit()
         assert _listed(run, "2026-10") == [four[1]]
+        # As dbt makes it: nobody but its owner sees into it.
         cursor.execute("create schema rating")
+        cursor.execute("alter schema rating owner to ratehouse_transformer")
         for name in ("usage_total", "charge_total"):
             cursor.execute(f"create table rating.{name} (file_id bigint, period_month date)")
+            cursor.execute(f"alter table rating.{name} owner to ratehouse_transformer")
         cursor.execute("insert into rating.usage_total values (%s, '2026-10-01')", (four[0],))
-        cursor.execute("grant usage on schema rating to ratehouse_loader")
-        cursor.execute("grant select on all tables in schema rating to ratehouse_loader")
         session.commit()
     assert _listed(run, "2026-10") == [four[0], four[1]]
     assert _listed(run, "2026-11") == [four[0], four[2], four[3]]

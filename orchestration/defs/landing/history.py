@@ -72,7 +72,8 @@ class DiscardConfig(dg.Config):
 def show_files_received(context: dg.OpExecutionContext, config: FileFilterConfig) -> None:
     """A table on the run's page."""
     mark_process(context)
-    with failures_in_words(), closing(database.connect(role="ratehouse_loader")) as connection:
+    role = "ratehouse_loader" if config.file_id else history.LISTING_ROLE
+    with failures_in_words(), closing(database.connect(role=role)) as connection:
         if config.file_id:
             metadata = _detail_metadata(history.read_details(connection, config.file_id))
             description = f"File {config.file_id}."

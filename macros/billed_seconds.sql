@@ -10,6 +10,11 @@
     end)::bigint
 {%- endmacro %}
 
+{#- Seconds that minimum and increments count from: included ones off, additional ones on. -#}
+{% macro charged_seconds(whole_seconds, terms) -%}
+    ({{ whole_seconds }} + {{ terms }}.additional_seconds - {{ terms }}.included_seconds)
+{%- endmacro %}
+
 {% macro billed_seconds(whole_seconds, minimum, increment, base) -%}
     case
         when {{ whole_seconds }} <= {{ minimum }} then {{ minimum }}::bigint

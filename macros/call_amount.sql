@@ -5,3 +5,53 @@
 {% macro call_amount(connection_fee, billed_seconds, price_per_minute) -%}
     ({{ connection_fee }} + {{ billed_seconds }} * {{ price_per_minute }} / 60)::numeric(28, 14)
 {%- endmacro %}
+
+{#- Components of a charge by terms. leg: alias of the row; side: retail or cost. -#}
+{% macro usage_amount(leg, side) -%}
+    case
+        when {{ leg }}.{{ side }}_is_free then 0
+        when {{ leg }}.{{ side }}_price_per_call is not null then {{ leg }}.{{ side }}_price_per_call
+        else
+            {{ leg }}.{{ side }}_billed_seconds * {{ leg }}.{{ side }}_price_per_minute
+            / {{ leg }}.{{ side }}_minute_seconds
+    end
+{%- endmacro %}
+
+{#- What is missing to the minimum charge, which counts the connection fee. A free call stays free. -#}
+{% macro minimum_top_up(leg, side) -%}
+    case
+        when {{ leg }}.{{ side }}_is_free then 0
+        else greatest(
+            {{ leg }}.{{ side }}_minimum_charge
+            - {{ leg }}.{{ side }}_fee
+            - {{ leg }}.{{ side }}_terms_usage,
+            0
+        )
+    end
+{%- endmacro %}
+
+{#- What is above the maximum charge, negative. By period: the call is cut every
+    cap_period_seconds, each part costs at most the maximum; connection fee and minimum are of the
+    first part. A price per call has one part. -#}
+{% macro maximum_reduction(leg, side) -%}
+    {%- set ns = leg ~ '.' ~ side -%}
+    {%- set once = '(' ~ ns ~ '_fee + coalesce(' ~ ns ~ '_minimum_top_up, 0))' -%}
+    {%- set per_second = ns ~ '_price_per_minute / ' ~ ns ~ '_minute_seconds' -%}
+    {%- set period = ns ~ '_cap_period_seconds' -%}
+    {%- set whole_periods = '(' ~ ns ~ '_billed_seconds / ' ~ period ~ ')' -%}
+    {%- set rest = '(' ~ ns ~ '_billed_seconds % ' ~ period ~ ')' -%}
+    {%- set maximum = ns ~ '_maximum_charge' -%}
+    case
+        when
+            {{ period }} is null
+            or {{ ns }}_price_per_call is not null
+            or {{ ns }}_billed_seconds <= {{ period }}
+            then least({{ maximum }} - {{ once }} - {{ ns }}_terms_usage, 0)
+        else
+            least({{ maximum }}, {{ once }} + {{ period }} * {{ per_second }})
+            + ({{ whole_periods }} - 1) * least({{ maximum }}, {{ period }} * {{ per_second }})
+            + least({{ maximum }}, {{ rest }} * {{ per_second }})
+            - {{ once }}
+            - {{ ns }}_terms_usage
+    end
+{%- endmacro %}

@@ -415,7 +415,12 @@ def _in_words(kind: str, expression: str, names: list[str]) -> tuple[str, str]:
     if names == ["valid_from", "valid_to"]:
         return "valid_to", "must be later than valid_from"
     if kind == "rate" and "price_per_minute" in names and len(names) > 1:
-        return "price_per_minute", "is empty; only a row with status blocked may have no price"
+        return (
+            "price_per_minute",
+            "and price_per_call: give one of the two; only a row with status blocked may have none",
+        )
+    if kind == "deck" and len(names) > 1:
+        return "cap_period_seconds", "must not be empty when maximum_charge_rule is per_period"
     if kind == "charge_tariff" and len(names) > 1:
         column = next(name for name in names if name != "price_mode")
         mode = "list" if column == "unit_price" else "markup"

@@ -206,8 +206,11 @@ def _usage_fields(leg: UsageLeg) -> dict[str, object]:
             "currency_code": leg.currency_code,
             "cost_amount": leg.cost_amount,
         }
+        fields |= {f"retail_{name}": part for name, part in leg.retail_components.items()}
         if leg.cost_amount is not None:
+            fields |= {f"cost_{name}": part for name, part in leg.cost_components.items()}
             fields |= {
+                "cost_status": leg.cost_status,
                 "cost_prefix": leg.cost_prefix,
                 "cost_billed_seconds": leg.cost_billed_seconds,
                 "cost_unrounded_amount": leg.cost_unrounded_amount,

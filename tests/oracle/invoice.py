@@ -120,7 +120,8 @@ def _line_amount(reference: Reference, legs: list["UsageLeg"]) -> Fraction:
         plan = reference.plan(plan_code, members[0].started_at or dt.datetime.now(dt.UTC))
         if plan and plan["rounding_level"] == "line":
             decimals = int(plan["rounding_decimals"])
-            share = Fraction(round_amount(share, decimals, plan["rounding_mode"]))
+            unit = Fraction(plan.get("rounding_unit") or Fraction(1, 10**decimals))
+            share = Fraction(round_amount(share / unit, 0, plan["rounding_mode"])) * unit
         amount += share
     return amount
 

@@ -1,7 +1,7 @@
 """Price of one leg: rules section 7."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 
@@ -13,13 +13,14 @@ from tests.oracle.rounding import round_amount
 class Price:
     """The result of pricing seconds to a number from a deck."""
 
-    status: str  # priced, missing_rate or destination_blocked
+    status: str  # priced, free_grace, missing_rate or destination_blocked
     prefix: str | None = None
     destination: str | None = None
     billed_seconds: int | None = None
     unrounded: Fraction | None = None
     amount: Fraction | None = None
     currency: str | None = None
+    components: dict[str, Fraction | None] = field(default_factory=dict)
 
 
 def billed_seconds(
@@ -65,6 +66,9 @@ def price(
     increment_base: str,
     decimals: int | None,
     mode: str,
+    unit: str | None = None,
+    discount: Decimal = Decimal(0),
+    place: str = "after_discount",
 ) -> Price:
     """Price seconds to a number; decimals None leaves the amount unrounded."""
     deck = reference.deck(deck_code, at)
@@ -75,27 +79,100 @@ def price(
         return Price("missing_rate")
     if row["status"] == "blocked":
         return Price("destination_blocked", row["prefix"])
-    seconds = billed_seconds(
-        billable,
-        duration_rounding,
-        int(row.get("minimum_seconds") or deck["minimum_seconds"]),
-        int(row.get("increment_seconds") or deck["increment_seconds"]),
-        increment_base,
+    status, seconds, components = _charge(
+        row, deck, int(round_amount(Fraction(billable), 0, duration_rounding)), increment_base
     )
-    unrounded = (
-        Fraction(decimal(row["connection_fee"]))
-        + Fraction(decimal(row["price_per_minute"])) * seconds / 60
-    )
-    amount = unrounded if decimals is None else Fraction(round_amount(unrounded, decimals, mode))
+    gross = sum((part for part in components.values() if part is not None), Fraction(0))
+    kept = 1 - Fraction(discount) / 100
+    if discount:
+        components["discount_amount"] = gross * (kept - 1)
+    if decimals is None:
+        amount = gross * kept
+    elif discount and place == "before_discount":
+        amount = _round(gross, decimals, unit, mode) * kept
+    else:
+        amount = _round(gross * kept, decimals, unit, mode)
     return Price(
-        "priced",
+        status,
         row["prefix"],
         row.get("destination_name"),
         seconds,
-        unrounded,
+        gross * kept,
         amount,
         deck["currency_code"],
+        components,
     )
+
+
+def _round(amount: Fraction, decimals: int, unit: str | None, mode: str) -> Fraction:
+    if not unit:
+        return Fraction(round_amount(amount, decimals, mode))
+    return Fraction(round_amount(amount / Fraction(unit), 0, mode)) * Fraction(unit)
+
+
+def _charge(
+    row: Row, deck: Row, whole: int, increment_base: str
+) -> tuple[str, int, dict[str, Fraction | None]]:
+    """Status, billed seconds and the components, walked through one after the other."""
+
+    def setting(name: str) -> str:
+        return row.get(name) or deck.get(name) or ""
+
+    fee: Fraction = Fraction(decimal(row["connection_fee"]))
+    least, most = setting("minimum_charge"), setting("maximum_charge")
+    if Fraction(least or 0) == 0:
+        least = ""
+    rule = deck.get("maximum_charge_rule") or "rest_free"
+    if rule == "call_ended":
+        most = ""
+    components: dict[str, Fraction | None] = {
+        "connection_fee": fee, "usage_amount": None, "minimum_top_up": None,
+        "maximum_reduction": None,
+    }  # fmt: skip
+    minute = int(setting("minute_seconds") or 60)
+    grace = int(setting("grace_seconds") or 0)
+    if grace and whole <= grace:
+        nothing = Fraction(0)
+        components |= {"connection_fee": nothing, "usage_amount": nothing}
+        if least:
+            components["minimum_top_up"] = nothing
+        if most:
+            components["maximum_reduction"] = nothing
+        return "free_grace", 0, components
+    included = int(setting("included_seconds") or 0)
+    charged = whole + int(setting("additional_seconds") or 0) - included
+    seconds = 0
+    if charged > 0 or not included:
+        seconds = billed_seconds(
+            Decimal(charged),
+            "up",
+            int(row.get("minimum_seconds") or deck["minimum_seconds"]),
+            int(row.get("increment_seconds") or deck["increment_seconds"]),
+            increment_base,
+        )
+    per_call = row.get("price_per_call")
+    if per_call:
+        parts = [Fraction(per_call)]
+    else:
+        period = int(deck["cap_period_seconds"]) if most and rule == "per_period" else seconds
+        price = Fraction(decimal(row["price_per_minute"])) / minute
+        parts, left = [], seconds
+        while left > period:
+            parts.append(period * price)
+            left -= period
+        parts.append(left * price)
+    components["usage_amount"] = sum(parts, Fraction(0))
+    once = fee
+    if least:
+        top_up = max(Fraction(least) - fee - components["usage_amount"], Fraction(0))
+        components["minimum_top_up"] = top_up
+        once += top_up
+    if most:
+        parts[0] += once
+        components["maximum_reduction"] = sum(
+            (min(Fraction(most) - part, Fraction(0)) for part in parts), Fraction(0)
+        )
+    return "priced", seconds, components
 
 
 def retail_price(
@@ -115,6 +192,9 @@ def retail_price(
         increment_base=plan["increment_base"],
         decimals=int(plan["rounding_decimals"]) if plan["rounding_level"] == "call" else None,
         mode=plan["rounding_mode"],
+        unit=plan.get("rounding_unit"),
+        discount=decimal(plan.get("discount_percent")),
+        place=plan.get("rounding_place") or "after_discount",
     )  # fmt: skip
 
 
@@ -126,14 +206,15 @@ def cost_price(
     billable: Decimal,
     at: dt.datetime,
 ) -> Price:
-    """Price by the source's cost deck: its own rounding, seconds up, increments after minimum."""
+    """Price by the source's cost deck: everything as the deck says."""
     deck = reference.deck(deck_code, at)
     if deck is None:
         return Price("missing_rate")
     return price(
         reference, deck_code, digits, jurisdiction, billable, at,
-        duration_rounding="up",
-        increment_base="after_minimum",
+        duration_rounding=deck.get("duration_rounding") or "up",
+        increment_base=deck.get("increment_base") or "after_minimum",
         decimals=int(deck["rounding_decimals"]),
         mode=deck["rounding_mode"],
+        unit=deck.get("rounding_unit"),
     )  # fmt: skip

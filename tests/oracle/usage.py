@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -73,12 +73,14 @@ class UsageLeg:
     retail_billed_seconds: int | None = None
     retail_unrounded_amount: Fraction | None = None
     retail_amount: Fraction | None = None
+    retail_components: dict[str, Fraction | None] = field(default_factory=dict)
     currency_code: str | None = None
     cost_status: str | None = None
     cost_prefix: str | None = None
     cost_billed_seconds: int | None = None
     cost_unrounded_amount: Fraction | None = None
     cost_amount: Fraction | None = None
+    cost_components: dict[str, Fraction | None] = field(default_factory=dict)
     at_risk_amount: Fraction | None = None
     period_month: dt.date | None = None
 
@@ -330,12 +332,12 @@ class UsageRater:
             retail_deck_code=plan["inbound_deck_code"] if inbound else plan["deck_code"],
             retail_prefix=retail.prefix,
         )
-        if retail.status != "priced":
+        if retail.amount is None:
             return replace(leg, state="error", reason=retail.status)
         leg = replace(
             leg, state="billed", retail_billed_seconds=retail.billed_seconds,
             retail_unrounded_amount=retail.unrounded, retail_amount=retail.amount,
-            currency_code=retail.currency,
+            currency_code=retail.currency, retail_components=retail.components,
         )  # fmt: skip
         cost_deck = source.get("cost_deck_code", "")
         if inbound or not cost_deck:
@@ -346,7 +348,7 @@ class UsageRater:
         return replace(
             leg, cost_status=cost.status, cost_prefix=cost.prefix,
             cost_billed_seconds=cost.billed_seconds, cost_unrounded_amount=cost.unrounded,
-            cost_amount=cost.amount,
+            cost_amount=cost.amount, cost_components=cost.components,
         )  # fmt: skip
 
     def _plan(self, service: Row, account: Row, at: dt.datetime) -> tuple[Row | None, str]:

@@ -24,7 +24,8 @@ plans as (
         plan.plan_id,
         plan.rounding_level,
         plan.rounding_decimals,
-        plan.rounding_mode
+        plan.rounding_mode,
+        plan.rounding_unit
     from {{ source('reference', 'plan') }} as plan
     where
         plan.recorded_from <= '{{ current_invoice_run()['cutoff'] }}'::timestamptz
@@ -86,9 +87,9 @@ usage_shares as (
         case
             when plans.rounding_level = 'line'
                 then
-                    {{ round_money(
+                    {{ round_to(
                         'usage_sums.unrounded_amount', 'plans.rounding_decimals',
-                        'plans.rounding_mode'
+                        'plans.rounding_unit', 'plans.rounding_mode'
                     ) }}
             when plans.rounding_level = 'invoice' then usage_sums.unrounded_amount
             else usage_sums.retail_amount

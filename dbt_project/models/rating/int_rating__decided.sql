@@ -3,7 +3,16 @@
 {{ config(post_hook="{{ evaluate_once() }}") }}
 
 with priced as (
-    select * from {{ ref('int_rating__priced') }}
+    select
+        gross.*,
+        case
+            when gross.discount_percent > 0
+                then
+                    (gross.retail_gross_amount * (1 - gross.discount_percent / 100))
+                    ::numeric(28, 14)
+            else gross.retail_gross_amount
+        end as retail_unrounded_amount
+    from {{ ref('int_rating__priced') }} as gross
 )
 
 select
@@ -25,18 +34,29 @@ select
     end as reason,
     (
         case
+            when
+                priced.rounding_level = 'call'
+                and priced.discount_percent > 0
+                and priced.rounding_place = 'before_discount'
+                then
+                    (1 - priced.discount_percent / 100)
+                    * {{ round_to(
+                        'priced.retail_gross_amount', 'priced.rounding_decimals',
+                        'priced.rounding_unit', 'priced.rounding_mode'
+                    ) }}
             when priced.rounding_level = 'call'
                 then
-                    {{ round_money(
+                    {{ round_to(
                         'priced.retail_unrounded_amount', 'priced.rounding_decimals',
-                        'priced.rounding_mode'
+                        'priced.rounding_unit', 'priced.rounding_mode'
                     ) }}
             else priced.retail_unrounded_amount
         end
     )::numeric(28, 14) as retail_priced_amount,
     (
-        {{ round_money(
-            'priced.cost_unrounded_amount', 'priced.cost_decimals', 'priced.cost_mode'
+        {{ round_to(
+            'priced.cost_gross_amount', 'priced.cost_decimals', 'priced.cost_rounding_unit',
+            'priced.cost_mode'
         ) }}
     )::numeric(28, 14) as cost_amount
 from priced

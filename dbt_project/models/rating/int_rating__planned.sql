@@ -61,7 +61,10 @@ select
     coalesce(plans.increment_base, default_plans.increment_base) as increment_base,
     coalesce(plans.rounding_level, default_plans.rounding_level) as rounding_level,
     coalesce(plans.rounding_decimals, default_plans.rounding_decimals) as rounding_decimals,
-    coalesce(plans.rounding_mode, default_plans.rounding_mode) as rounding_mode
+    coalesce(plans.rounding_mode, default_plans.rounding_mode) as rounding_mode,
+    coalesce(plans.rounding_unit, default_plans.rounding_unit) as rounding_unit,
+    coalesce(plans.rounding_place, default_plans.rounding_place) as rounding_place,
+    coalesce(plans.discount_percent, default_plans.discount_percent) as discount_percent
 from owned
 left join plans
     on

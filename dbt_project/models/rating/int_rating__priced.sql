@@ -1,40 +1,73 @@
--- Grain: one row per usage leg of the current run, with billed seconds and unrounded amounts of
--- both sides. Where no row was found or it is blocked, amounts are null, never zero.
+-- Grain: one row per usage leg of the current run, with the components of both sides' charges
+-- before discount. Where no row was found or it is blocked, amounts are null, never zero; a
+-- component that the terms do not have is null.
 {{ config(post_hook="{{ evaluate_once() }}") }}
 
-with tariffed as (
-    select * from {{ ref('int_rating__tariffed') }}
+with timed as (
+    select * from {{ ref('int_rating__timed') }}
 ),
 
-timed as (
+-- only charges with terms are taken apart here: a plain one is added up in one step below
+used as (
     select
-        tariffed.*,
-        case
-            when tariffed.retail_status = 'open'
-                then
-                    {{ billed_seconds(
-                        'tariffed.retail_whole_seconds', 'tariffed.retail_minimum',
-                        'tariffed.retail_increment', 'tariffed.increment_base'
-                    ) }}
-        end as retail_billed_seconds,
-        case
-            when tariffed.cost_rate_status = 'open'
-                then
-                    {{ billed_seconds(
-                        'tariffed.cost_whole_seconds', 'tariffed.cost_minimum',
-                        'tariffed.cost_increment', "'after_minimum'"
-                    ) }}
-        end as cost_billed_seconds
-    from tariffed
+        {%- for side in ('retail', 'cost') %}
+        (case when timed.{{ side }}_is_free then 0 else timed.{{ side }}_connection_fee end)
+        ::numeric(18, 10) as {{ side }}_fee,
+        (
+            case
+                when timed.{{ side }}_terms_id is not null
+                    then {{ usage_amount('timed', side) }}
+            end
+        )::numeric(28, 14) as {{ side }}_terms_usage,
+        {%- endfor %}
+        timed.*
+    from timed
+),
+
+topped as (
+    select
+        {%- for side in ('retail', 'cost') %}
+        (
+            case
+                when used.{{ side }}_minimum_charge is not null
+                    then {{ minimum_top_up('used', side) }}
+            end
+        )::numeric(28, 14) as {{ side }}_minimum_top_up,
+        {%- endfor %}
+        used.*
+    from used
+),
+
+capped as (
+    select
+        {%- for side in ('retail', 'cost') %}
+        (
+            case
+                when topped.{{ side }}_maximum_charge is not null
+                    then {{ maximum_reduction('topped', side) }}
+            end
+        )::numeric(28, 14) as {{ side }}_maximum_reduction,
+        {%- endfor %}
+        topped.*
+    from topped
 )
 
 select
-    timed.*,
-    {{ call_amount(
-        'timed.retail_connection_fee', 'timed.retail_billed_seconds',
-        'timed.retail_price_per_minute'
-    ) }} as retail_unrounded_amount,
-    {{ call_amount(
-        'timed.cost_connection_fee', 'timed.cost_billed_seconds', 'timed.cost_price_per_minute'
-    ) }} as cost_unrounded_amount
-from timed
+    {%- for side in ('retail', 'cost') %}
+    case
+        when capped.{{ side }}_terms_id is null
+            then
+                {{ call_amount(
+                    'capped.' ~ side ~ '_connection_fee', 'capped.' ~ side ~ '_billed_seconds',
+                    'capped.' ~ side ~ '_price_per_minute'
+                ) }}
+        else (
+            capped.{{ side }}_fee
+            + capped.{{ side }}_terms_usage
+            + coalesce(capped.{{ side }}_minimum_top_up, 0)
+            + coalesce(capped.{{ side }}_maximum_reduction, 0)
+        )::numeric(28, 14)
+    end as {{ side }}_gross_amount,
+    {%- endfor %}
+    capped.*
+from capped

@@ -35,7 +35,10 @@ scoped as (
         end as cost_scope,
         cost_decks.currency_code as cost_currency,
         cost_decks.rounding_decimals as cost_decimals,
-        cost_decks.rounding_mode as cost_mode
+        cost_decks.rounding_mode as cost_mode,
+        cost_decks.rounding_unit as cost_rounding_unit,
+        cost_decks.duration_rounding as cost_duration_rounding,
+        cost_decks.increment_base as cost_increment_base
     from planned
     left join retail_decks
         on
@@ -58,6 +61,7 @@ select
     retail_rates.connection_fee as retail_connection_fee,
     retail_rates.minimum_seconds as retail_minimum,
     retail_rates.increment_seconds as retail_increment,
+    retail_rates.terms_id as retail_terms_id,
     cost_rates.rate_id as cost_rate_id,
     cost_rates.prefix as cost_prefix,
     cost_rates.status as cost_rate_status,
@@ -65,9 +69,11 @@ select
     cost_rates.connection_fee as cost_connection_fee,
     cost_rates.minimum_seconds as cost_minimum,
     cost_rates.increment_seconds as cost_increment,
+    cost_rates.terms_id as cost_terms_id,
     {{ whole_seconds('scoped.billable_seconds', 'scoped.duration_rounding') }}
         as retail_whole_seconds,
-    ceil(scoped.billable_seconds)::bigint as cost_whole_seconds
+    {{ whole_seconds('scoped.billable_seconds', 'scoped.cost_duration_rounding') }}
+        as cost_whole_seconds
 from scoped
 left join retail_rates
     on

@@ -89,6 +89,18 @@ set_aside as (
         null::numeric(28, 14) as cost_amount,
         null::text as cost_currency_code,
         null::numeric(28, 14) as at_risk_amount,
+        null::boolean as retail_has_terms,
+        null::numeric(18, 10) as retail_unit_price,
+        null::numeric(28, 14) as retail_usage_amount,
+        null::numeric(28, 14) as retail_minimum_top_up,
+        null::numeric(28, 14) as retail_maximum_reduction,
+        null::numeric(28, 14) as retail_discount_amount,
+        null::numeric(18, 10) as cost_price_per_minute,
+        null::numeric(18, 10) as cost_unit_price,
+        null::numeric(18, 10) as cost_connection_fee,
+        null::numeric(28, 14) as cost_usage_amount,
+        null::numeric(28, 14) as cost_minimum_top_up,
+        null::numeric(28, 14) as cost_maximum_reduction,
         case
             when judged.started_at is not null
                 then {{ period_month('judged.started_at', "'UTC'", 1) }}
@@ -144,7 +156,7 @@ rated as (
             as retail_billed_seconds,
         case when decided.reason is null then decided.retail_price_per_minute end::numeric(18, 10)
             as retail_price_per_minute,
-        case when decided.reason is null then decided.retail_connection_fee end::numeric(18, 10)
+        case when decided.reason is null then decided.retail_fee end::numeric(18, 10)
             as retail_connection_fee,
         case when decided.reason is null then decided.retail_unrounded_amount end::numeric(28, 14)
             as retail_unrounded_amount,
@@ -155,6 +167,7 @@ rated as (
             when decided.cost_scope is null then null
             when decided.cost_rate_status is null then 'missing_rate'
             when decided.cost_rate_status = 'blocked' then 'destination_blocked'
+            when decided.cost_is_free then 'free_grace'
             else 'priced'
         end::text as cost_status,
         case when decided.cost_scope is not null then decided.cost_deck_id end::integer
@@ -162,7 +175,7 @@ rated as (
         decided.cost_rate_id::bigint as cost_rate_id,
         decided.cost_prefix::text as cost_prefix,
         decided.cost_billed_seconds::bigint as cost_billed_seconds,
-        decided.cost_unrounded_amount::numeric(28, 14) as cost_unrounded_amount,
+        decided.cost_gross_amount::numeric(28, 14) as cost_unrounded_amount,
         decided.cost_amount::numeric(28, 14) as cost_amount,
         decided.cost_currency::text as cost_currency_code,
         case
@@ -171,6 +184,37 @@ rated as (
                 and decided.rating_mode <> 'none'
                 then decided.retail_priced_amount
         end::numeric(28, 14) as at_risk_amount,
+        case
+            when
+                decided.reason is null
+                and (decided.retail_terms_id is not null or decided.discount_percent > 0)
+                then true
+        end::boolean as retail_has_terms,
+        case when decided.reason is null then decided.retail_price_per_call end::numeric(18, 10)
+            as retail_unit_price,
+        case
+            when decided.reason is null
+                then
+                    coalesce(
+                        decided.retail_terms_usage,
+                        decided.retail_gross_amount - decided.retail_fee
+                    )
+        end::numeric(28, 14) as retail_usage_amount,
+        case when decided.reason is null then decided.retail_minimum_top_up end::numeric(28, 14)
+            as retail_minimum_top_up,
+        case when decided.reason is null then decided.retail_maximum_reduction end
+        ::numeric(28, 14) as retail_maximum_reduction,
+        case
+            when decided.reason is null and decided.discount_percent > 0
+                then decided.retail_unrounded_amount - decided.retail_gross_amount
+        end::numeric(28, 14) as retail_discount_amount,
+        decided.cost_price_per_minute::numeric(18, 10) as cost_price_per_minute,
+        decided.cost_price_per_call::numeric(18, 10) as cost_unit_price,
+        decided.cost_fee::numeric(18, 10) as cost_connection_fee,
+        coalesce(decided.cost_terms_usage, decided.cost_gross_amount - decided.cost_fee)
+        ::numeric(28, 14) as cost_usage_amount,
+        decided.cost_minimum_top_up::numeric(28, 14) as cost_minimum_top_up,
+        decided.cost_maximum_reduction::numeric(28, 14) as cost_maximum_reduction,
         case
             when decided.started_at is not null
                 then

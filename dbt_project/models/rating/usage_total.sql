@@ -39,8 +39,12 @@ select
     -- exact: a sum of amounts cut at fourteen decimals could tip a half cent
     (
         coalesce(sum(signed.sign * (
-            60 * signed.retail_connection_fee
-            + signed.retail_billed_seconds * signed.retail_price_per_minute
+            case
+                when signed.retail_has_terms then 60 * signed.retail_unrounded_amount
+                else
+                    60 * signed.retail_connection_fee
+                    + signed.retail_billed_seconds * signed.retail_price_per_minute
+            end
         )), 0)
     )::numeric(28, 10) as unrounded_sixtieths,
     coalesce(sum(signed.sign * signed.retail_amount), 0)::numeric(28, 14) as retail_amount,

@@ -27,6 +27,9 @@ select
     plans.rounding_level,
     plans.rounding_decimals,
     plans.rounding_mode,
+    plans.rounding_unit,
+    plans.rounding_place,
+    plans.discount_percent,
     plans.valid_from,
     plans.valid_to
 from plans

@@ -1,6 +1,6 @@
 -- Grain: one row per prefix interval and period: the price in force, minimum and increment
 -- completed from the deck (a rate row knows its deck only by code; the deck's version at the start
--- of the piece is taken).
+-- of the piece is taken). terms_id: null where nothing more is to be known.
 with pieces as (
     select * from {{ ref('int_reference__rate_pieces') }}
 ),
@@ -14,6 +14,10 @@ decks as (
         deck.*,
         min(deck.valid_from) over (partition by deck.deck_code) as first_valid_from
     from {{ ref('int_reference__decks') }} as deck
+),
+
+rate_terms as (
+    select * from {{ ref('int_reference__rate_terms') }}
 )
 
 select
@@ -29,7 +33,8 @@ select
     rates.price_per_minute,
     rates.connection_fee,
     coalesce(rates.minimum_seconds, decks.minimum_seconds, 0) as minimum_seconds,
-    coalesce(rates.increment_seconds, decks.increment_seconds, 1) as increment_seconds
+    coalesce(rates.increment_seconds, decks.increment_seconds, 1) as increment_seconds,
+    rate_terms.terms_id
 from pieces
 inner join rates on pieces.payload_id = rates.rate_id
 left join decks
@@ -37,3 +42,7 @@ left join decks
         rates.deck_code = decks.deck_code
         and greatest(pieces.valid_from, decks.first_valid_from) >= decks.valid_from
         and greatest(pieces.valid_from, decks.first_valid_from) < decks.valid_to
+left join rate_terms
+    on
+        rates.rate_id = rate_terms.rate_id
+        and decks.valid_from = rate_terms.deck_valid_from

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -67,13 +68,12 @@ def create_app(
             Route("/uploads/{upload_id}/discard", pages.discard, methods=["POST"]),
             Mount("/static", StaticFiles(directory=_HERE / "static")),
         ],
+        middleware=[Middleware(_InWords, page=pages.broken)],
         exception_handlers={HTTPException: pages.not_there, RatehouseError: pages.in_words},
     )
     # From the outside in: headers and the token come before everything, also before failures.
     return Doorkeeper(
-        TrustedHostMiddleware(
-            _InWords(app, pages.broken), allowed_hosts=_LOOPBACK if is_local else ["*"]
-        ),
+        TrustedHostMiddleware(app, allowed_hosts=_LOOPBACK if is_local else ["*"]),
         guard=guard,
         refuse=pages.refused,
     )
@@ -222,8 +222,11 @@ class _Pages:
         problem = ""
         reasons: list[str] = []
         files: list[work.FileView] = []
-        # A form with mistakes: the preview would be that of older settings.
-        if form is None:
+        if form is not None:
+            # A form to be looked at again: the preview would be that of older settings.
+            if form.errors or form.form_errors:
+                problem = "Please look at what is marked in red below."
+        else:
             try:
                 files = self._warehouse.preview(upload)
             except ReferenceRefused as refused:

@@ -38,10 +38,10 @@ _SAMPLES = 3
 
 _KINDS = {"cdr": "CDR", "sdr": "SDR", "mixed": "CDR and SDR"}
 _STATES = {
-    "billed": "would be billed",
-    "not_billable": "would not be billed",
+    "billed": "billed",
+    "not_billable": "not billed",
     "duplicate": "repeats an earlier record",
-    "error": "would wait as an error",
+    "error": "waits as an error",
 }
 
 
@@ -266,17 +266,17 @@ def _verdict(view: FileView) -> tuple[str, str]:
         )
     if view.bad:
         return (
-            f"{view.good:,} records are imported. {view.bad:,} lines cannot be read; they are kept "
-            "in the list of bad lines.",
+            f"{view.good:,} records would be imported. {view.bad:,} lines cannot be read; they "
+            "would be kept in the list of bad lines.",
             "look",
         )
     if view.suspended_count:
         return (
-            f"{view.good:,} records are imported; {view.suspended_count:,} of them would wait as "
-            "errors until what they lack is added.",
+            f"{view.good:,} records would be imported; {view.suspended_count:,} of them would "
+            "wait as errors until what they lack is added.",
             "look",
         )
-    return f"{view.good:,} records are imported.", "good"
+    return f"{view.good:,} records would be imported.", "good"
 
 
 def _usage(record: dict[str, Any]) -> dict[str, Any]:
@@ -318,7 +318,6 @@ def _charge(record: dict[str, Any]) -> dict[str, Any]:
 
 def _outcome(legs: list[dict[str, Any]]) -> dict[str, Any]:
     """Service, what would become of it, and the money, of all legs of a record."""
-    words = _reasons()
     service, becomes, money = [], [], []
     for leg in legs:
         if leg["service"]:
@@ -329,8 +328,7 @@ def _outcome(legs: list[dict[str, Any]]) -> dict[str, Any]:
         if leg.get("repeats"):
             state = f"repeats {shown(leg['repeats'])}"
         elif leg["reason"]:
-            reason = words.get(leg["reason"], {}).get("description", leg["reason"])
-            state = f"{state}: {reason}"
+            state = f"{state}: {leg['reason'].replace('_', ' ')}"
         becomes.append(state)
         if leg["amount"] is not None:
             money.append(f"{_plain(leg['amount'])} {leg['currency']}")

@@ -12,7 +12,9 @@ if (drop) {
       return;
     }
     const isTooLarge = file.size > Number(drop.dataset.limit);
-    chosen.textContent = `${file.name}, ${(file.size / 1048576).toFixed(1)} MB`;
+    const size = file.size < 1048576
+      ? `${Math.ceil(file.size / 1024)} KB` : `${(file.size / 1048576).toFixed(1)} MB`;
+    chosen.textContent = `${file.name}, ${size}`;
     input.setCustomValidity(isTooLarge ? "The file is larger than this page takes." : "");
     if (isTooLarge) input.reportValidity();
   };

@@ -32,3 +32,8 @@
         )
     ) at time zone {{ zone }}
 {%- endmacro %}
+
+{% macro utc_day(day) -%}
+    {#- A day as an instant, whatever the zone of the session. -#}
+    (({{ day }})::timestamp at time zone 'UTC')
+{%- endmacro %}

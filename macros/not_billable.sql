@@ -8,7 +8,9 @@
         'zero_duration':
             row ~ ".usage_type = 'voice' and " ~ row ~ ".billable_seconds = 0",
         'service_code':
-            row ~ ".called_number_class = 'service_code' and " ~ row ~ ".usage_type = 'voice'",
+            "(" ~ row ~ ".called_number_class = 'service_code' or "
+            ~ row ~ ".dialling = 'vertical_service' and " ~ row ~ ".calling_class = 'e164') and "
+            ~ row ~ ".usage_type = 'voice'",
         'emergency_call': row ~ ".called_number_class = 'emergency'",
         'internal_call':
             row ~ ".direction = 'internal' or ("

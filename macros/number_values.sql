@@ -70,8 +70,11 @@
         when {{ plan }}.number_plan = 'nanp' then
             case
                 when length({{ clean }}) = 10 then '1' || {{ clean }}
-                when length({{ clean }}) = 11 and left({{ clean }}, 1) = '0'
+                -- operator assisted: 0 + ten digits, 01 + country code
+                when length({{ clean }}) = 11 and {{ clean }} ~ '^0[2-9]'
                     then '1' || substr({{ clean }}, 2)
+                when length({{ clean }}) >= 9 and {{ clean }} ~ '^01[2-9]'
+                    then substr({{ clean }}, 3)
                 when length({{ clean }}) = 11 and left({{ clean }}, 1) = '1' then {{ clean }}
                 when length({{ clean }}) between 12 and 15 then {{ clean }}
             end
@@ -113,6 +116,54 @@
     end
 {%- endmacro %}
 
+{% macro without_carrier_code(clean, plan) -%}
+    {#- The number behind 101XXXX, by which a caller chooses a carrier for one call. Nothing else of
+        North America starts so. -#}
+    case
+        when {{ plan }}.number_plan = 'nanp'
+            then regexp_replace({{ clean }}, '^101[0-9]{4}([0-9])', '\1')
+        else {{ clean }}
+    end
+{%- endmacro %}
+
+{% macro carrier_access_code(raw, clean, plan) -%}
+    {#- XXXX of 101XXXX or 950-XXXX. What cannot have one is told from the raw text alone. -#}
+    case
+        when {{ plan }}.number_plan <> 'nanp' then null
+        when strpos({{ raw }}, '101') > 0 or strpos({{ raw }}, '950') > 0
+            then
+                coalesce(
+                    substring({{ clean }}, '^101([0-9]{4})'),
+                    substring({{ clean }}, '^950([0-9]{4})$')
+                )
+    end
+{%- endmacro %}
+
+{% macro dialling(clean, plan) -%}
+    {#- How a number was dialled, where not direct. -#}
+    case
+        when {{ plan }}.number_plan <> 'nanp' then null
+        when {{ clean }} ~ '^0[2-9][0-9]{9}$' or {{ clean }} ~ '^01[2-9][0-9]{6,}$'
+            then 'operator_assisted'
+        when {{ clean }} = '0' then 'local_operator'
+        when {{ clean }} = '00' then 'long_distance_operator'
+        when {{ clean }} ~ '^11[0-9]{2}$' then 'vertical_service'
+    end
+{%- endmacro %}
+
+{% macro local_number(clean, calling, plan) -%}
+    {#- Seven digits belong to the area code of the caller. -#}
+    case
+        when
+            octet_length({{ clean }}) = 7
+            and {{ plan }}.number_plan = 'nanp'
+            and {{ calling }} between 12000000000 and 19999999999
+            and {{ clean }} ~ '^[2-9]'
+            and {{ clean }} !~ '^950|[^0-9]'
+            then {{ calling }} / 10000000 * 10000000 + {{ clean }}::bigint
+    end
+{%- endmacro %}
+
 {% macro number_class(raw, clean, number, plan) -%}
     case
         when {{ number }} is not null then 'e164'
@@ -124,6 +175,8 @@
         -- digits masked by the supplier: a number all the same
         when {{ clean }} ~* '^[+]?[0-9]{2,}X{2,}$' then 'invalid'
         when {{ clean }} !~ '^[+]?[0-9]+$' then 'name'
+        when {{ clean }} ~ '^(101|950)[0-9]{4}$' and {{ plan }}.number_plan = 'nanp'
+            then 'service_code'
         when {{ clean }} in ('911', '933', '988') and {{ plan }}.number_plan = 'nanp'
             then 'emergency'
         when {{ clean }} in ('112', '999') and {{ plan }}.number_plan <> 'nanp' then 'emergency'

@@ -30,7 +30,23 @@ class Kind:
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind("deck", ("deck_code",), has_id=True),
+        Kind("lata", ("npanxx",)),
+        Kind(
+            "local_calling_area",
+            ("calling_area_code", "from_state", "from_rate_centre", "to_state", "to_rate_centre"),
+        ),
+        Kind("usf_factor", ("fund_code",)),
+        Kind("usf_safe_harbour", ("harbour_code",)),
+        Kind(
+            "deck",
+            ("deck_code",),
+            {
+                "operator_deck_code": ("deck", "deck_code"),
+                "local_deck_code": ("deck", "deck_code"),
+                "calling_area_code": ("local_calling_area", "calling_area_code"),
+            },
+            has_id=True,
+        ),
         Kind(
             "plan",
             ("plan_code",),
@@ -60,7 +76,11 @@ KINDS: dict[str, Kind] = {
             ("deck_code", "prefix", "jurisdiction"),
             {"deck_code": ("deck", "deck_code")},
         ),
-        Kind("charge_tariff", ("charge_tariff_code", "product_code")),
+        Kind(
+            "charge_tariff",
+            ("charge_tariff_code", "product_code"),
+            {"usf_safe_harbour": ("usf_safe_harbour", "harbour_code")},
+        ),
         Kind(
             "source",
             ("source_code",),

@@ -82,6 +82,14 @@ def validate(
     checks.finish()
 
 
+def validate_typed(cursor: Cursor, kind: Kind, file_name: str) -> None:
+    """Check a load_row that another loader made: what the table itself would refuse, in words."""
+    checks = _Checks(cursor, kind, file_name, [])
+    checks.constraints()
+    checks.uniqueness()
+    checks.finish()
+
+
 def _make_typed(
     cursor: Cursor, kind: Kind, columns: dict[str, Column], given: list[str]
 ) -> None:
@@ -378,12 +386,18 @@ class _Checks:
         """Codes must be known, as of now, whenever they are valid."""
         for column, (kind, code) in self._kind.codes.items():
             if column in self._given:
+                # A row may name another of its own kind, of the same file.
+                in_file = (
+                    f" and not exists (select from load_row as o where o.{code} = n.{column})"
+                    if kind == self._kind.name
+                    else ""
+                )
                 self._find(
                     column,
                     f"there is no such {KINDS[kind].name.replace('_', ' ')}",
                     f"select line, {column} from load_row as n where {column} is not null "
                     f"and not exists (select from reference.{kind} as c "
-                    f"where c.{code} = n.{column} and c.recorded_to = 'infinity')",
+                    f"where c.{code} = n.{column} and c.recorded_to = 'infinity'){in_file}",
                 )
 
     def uniqueness(self) -> None:

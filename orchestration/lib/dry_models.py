@@ -24,7 +24,9 @@ RESULTS = ("rated_usage", "rated_charge", "int_usage__canonical", "int_charge__c
 # Seeds that say what a reason means.
 WORDS = ("record_reasons", "not_billable_rules")
 # What an invoice of a dry run is asked for; a preview builds none of it.
-BILLING = ("fct_rated_usage", "draft_invoice")
+BILLING = (
+    "fct_rated_usage", "draft_invoice", "rpt_usf__contribution_base", "rpt_usf__factor",
+)  # fmt: skip
 _KEPT = 3
 
 

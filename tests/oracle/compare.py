@@ -157,6 +157,15 @@ _CHARGE_BEFORE_MATCHING = {
 }  # fmt: skip
 
 
+def dialled_class(leg: UsageLeg) -> str | None:
+    """What stands in front of a number comes before what the number is."""
+    if leg.called_number_class == "invalid":
+        return "invalid"
+    if leg.carrier_access_code:
+        return "carrier_access_code"
+    return leg.dialling if leg.dialling == "operator_assisted" else leg.number_class
+
+
 def _usage_fields(leg: UsageLeg) -> dict[str, object]:
     """The fields of a leg that the rules determine, named as in the warehouse."""
     fields: dict[str, object] = {
@@ -169,6 +178,10 @@ def _usage_fields(leg: UsageLeg) -> dict[str, object]:
         "calling_number": _number(leg.calling_number),
         "called_number_class": leg.called_number_class,
         "called_number": _number(leg.called_number),
+        "number_class": dialled_class(leg),
+        "dialling": leg.dialling,
+        "carrier_access_code": leg.carrier_access_code,
+        "lrn_number": _number(leg.lrn_number),
         "account_code": leg.account_code or SUSPENSE,
         "service_code": leg.service_code,
         "at_risk_amount": leg.at_risk_amount,
@@ -184,6 +197,7 @@ def _usage_fields(leg: UsageLeg) -> dict[str, object]:
     fields |= {
         "direction": leg.direction,
         "called_class": leg.called_class,
+        "lata_scope": leg.lata_scope,
         "calling_state": leg.calling_state,
         "called_state": leg.called_state,
         "jurisdiction": leg.jurisdiction,
@@ -198,6 +212,8 @@ def _usage_fields(leg: UsageLeg) -> dict[str, object]:
     if leg.state == "billed":
         fields |= {
             "rated_number": _number(leg.rated_number),
+            "is_local": leg.is_local,
+            "retail_jurisdiction": leg.retail_jurisdiction,
             "retail_deck_code": leg.retail_deck_code,
             "retail_prefix": leg.retail_prefix,
             "retail_billed_seconds": leg.retail_billed_seconds,

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 _ANONYMOUS = ("anonymous", "restricted", "unavailable", "unknown", "private", "withheld")
@@ -54,6 +54,9 @@ class Number:
     number_class: str
     e164: str | None = None
     dialled: str | None = None
+    # operator_assisted, local_operator, long_distance_operator or vertical_service
+    dialling: str | None = None
+    carrier_code: str | None = None
 
 
 def unwrap(raw: str) -> str:
@@ -66,8 +69,27 @@ def unwrap(raw: str) -> str:
     return text
 
 
+def read_called(raw: str | None, plan: NumberPlan, caller: str | None) -> Number:
+    """A number as dialled: a carrier may be named in front, seven digits need the caller."""
+    number = _read(raw, plan, is_called=True)
+    short = number.dialled or ""
+    if (
+        number.number_class == "invalid"
+        and plan.is_nanp
+        and re.fullmatch(r"[2-9][0-9]{6}", short)
+        and (caller or "").startswith("1")
+        and len(caller or "") == 11
+    ):
+        return replace(number, number_class="e164", e164=(caller or "")[:4] + short)
+    return number
+
+
 def read_number(raw: str | None, plan: NumberPlan) -> Number:
     """Give class and E.164 digits of a number as received."""
+    return _read(raw, plan, is_called=False)
+
+
+def _read(raw: str | None, plan: NumberPlan, *, is_called: bool) -> Number:
     text = unwrap(raw or "")
     if not text:
         return Number("missing")
@@ -88,7 +110,31 @@ def read_number(raw: str | None, plan: NumberPlan) -> Number:
         return Number("name")
     has_plus = text.startswith("+")
     digits = text.removeprefix("+")
+    code, dialling = None, None
+    if is_called and plan.is_nanp and not has_plus:
+        if digits[:3] == "101" and len(digits) >= 7:
+            code = digits[3:7]
+            if len(digits) > 7:
+                digits = digits[7:]
+        elif digits[:3] == "950" and len(digits) == 7:
+            code = digits[3:]
+        dialling = _dialling(digits)
+    number = _classed(digits, has_plus, plan)
+    return replace(number, dialling=dialling, carrier_code=code)
+
+
+def _dialling(digits: str) -> str | None:
+    if re.fullmatch(r"0[2-9][0-9]{9}|01[2-9][0-9]{6,}", digits):
+        return "operator_assisted"
+    if re.fullmatch(r"11[0-9]{2}", digits):
+        return "vertical_service"
+    return {"0": "local_operator", "00": "long_distance_operator"}.get(digits)
+
+
+def _classed(digits: str, has_plus: bool, plan: NumberPlan) -> Number:
     if not has_plus:
+        if plan.is_nanp and re.fullmatch(r"(101|950)[0-9]{4}", digits):
+            return Number("service_code", dialled=digits)
         emergency = ("911", "933", "988") if plan.is_nanp else ("112", "999")
         if digits in emergency:
             return Number("emergency", dialled=digits)
@@ -113,8 +159,10 @@ def _to_e164(digits: str, plan: NumberPlan) -> str | None:
             return digits
         if len(digits) == 10:
             return "1" + digits
-        if len(digits) == 11 and digits[0] == "0":
+        if re.fullmatch(r"0[2-9][0-9]{9}", digits):
             return "1" + digits[1:]
+        if len(digits) >= 9 and re.match(r"01[2-9]", digits):
+            return digits[2:]
         return digits if 12 <= len(digits) <= 15 else None
     trunk = plan.national_prefix
     if trunk and digits.startswith(trunk) and plan.permits(digits[len(trunk) :]):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 
+from tests.oracle.classify import Call
 from tests.oracle.reference import Reference, Row, decimal, truth
 from tests.oracle.rounding import round_amount
 
@@ -41,6 +42,11 @@ def find_rate(
     reference: Reference, deck: Row, digits: str, jurisdiction: str | None, at: dt.datetime
 ) -> Row | None:
     """The row of the longest prefix; at equal prefix the jurisdiction's own row."""
+    if jurisdiction == "dearest":
+        return _dearer(
+            find_rate(reference, deck, digits, "intrastate", at),
+            find_rate(reference, deck, digits, "interstate", at),
+        )
     wanted = ["any"]
     if truth(deck["is_jurisdictional"]):
         wanted.insert(0, jurisdiction or "indeterminate")
@@ -54,11 +60,25 @@ def find_rate(
     return None
 
 
+def _dearer(one: Row | None, other: Row | None) -> Row | None:
+    """Blocked is dearer than any price; of equal prices the longer prefix."""
+    if one is None or other is None:
+        return one or other
+
+    def weight(row: Row) -> tuple[bool, Decimal, Decimal, int]:
+        return (
+            row["status"] == "blocked", decimal(row.get("price_per_minute")),
+            decimal(row.get("connection_fee")), len(row["prefix"]),
+        )  # fmt: skip
+
+    return max(one, other, key=weight)
+
+
 def price(
     reference: Reference,
     deck_code: str,
     digits: str | None,
-    jurisdiction: str | None,
+    jurisdiction: str | Call | None,
     billable: Decimal,
     at: dt.datetime,
     *,
@@ -74,6 +94,12 @@ def price(
     deck = reference.deck(deck_code, at)
     if deck is None or not digits:
         return Price("missing_rate")
+    currency, looked_in = deck["currency_code"], deck
+    if isinstance(jurisdiction, Call):
+        looked_in, digits, jurisdiction = jurisdiction.read_by(reference, deck, digits, at)
+        if looked_in is None or not digits:
+            return Price("missing_rate")
+    deck = looked_in
     row = find_rate(reference, deck, digits, jurisdiction, at)
     if row is None:
         return Price("missing_rate")
@@ -99,7 +125,7 @@ def price(
         seconds,
         gross * kept,
         amount,
-        deck["currency_code"],
+        currency,
         components,
     )
 
@@ -180,7 +206,7 @@ def retail_price(
     plan: Row,
     direction: str,
     digits: str | None,
-    jurisdiction: str | None,
+    jurisdiction: str | Call | None,
     billable: Decimal,
     at: dt.datetime,
 ) -> Price:
@@ -202,7 +228,7 @@ def cost_price(
     reference: Reference,
     deck_code: str,
     digits: str | None,
-    jurisdiction: str | None,
+    jurisdiction: str | Call | None,
     billable: Decimal,
     at: dt.datetime,
 ) -> Price:

@@ -93,6 +93,9 @@ class Reference:
         self._rates = index("rate", "deck_code", "prefix")
         self._npa = index("npa", "npa")
         self._npanxx = index("npanxx", "npanxx")
+        self._latas = index("lata", "npanxx")
+        self._local = index("local_calling_area", "calling_area_code", "from_state",
+                            "from_rate_centre", "to_state", "to_rate_centre")  # fmt: skip
         self._charge_tariffs = index("charge_tariff", "charge_tariff_code", "product_code")
         self._default_plans = [p for p in rows.get("plan", []) if truth(p.row["is_default"])]
         self.longest_prefix = max((len(key[1]) for key in self._rates), default=0)
@@ -152,6 +155,16 @@ class Reference:
 
     def exchange(self, npanxx: str, at: dt.datetime) -> Row | None:
         return self._one(self._npanxx.get((npanxx,), []), at)
+
+    def lata(self, npanxx: str, at: dt.datetime) -> str | None:
+        row = self._one(self._latas.get((npanxx,), []), at)
+        return row["lata"] if row else None
+
+    def is_local(
+        self, area: str, from_centre: tuple[str, str], to_centre: tuple[str, str], at: dt.datetime
+    ) -> bool:
+        """Tell whether a pair of rate centres is listed, in this direction."""
+        return self._one(self._local.get((area, *from_centre, *to_centre), []), at) is not None
 
     def charge_price(self, tariff: str, product: str, at: dt.datetime) -> Row | None:
         return self._one(self._charge_tariffs.get((tariff, product), []), at)

@@ -6,13 +6,22 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 
-from tests.oracle.classify import Place, charge_class_of, jurisdiction_of, place_of
+from tests.oracle.classify import (
+    Call,
+    Place,
+    basis_of,
+    charge_class_of,
+    jurisdiction_of,
+    place_of,
+    special_class,
+    stated_jurisdiction,
+)
 from tests.oracle.invoice import period_of
 from tests.oracle.matching import Match, match_key, match_number
-from tests.oracle.numbers import Number, NumberPlan, read_number
+from tests.oracle.numbers import Number, NumberPlan, read_called, read_number
 from tests.oracle.rating import cost_price, retail_price
 from tests.oracle.reading import RawFile, RawRecord
-from tests.oracle.reference import Reference, Row
+from tests.oracle.reference import Reference, Row, truth
 from tests.oracle.times import Start, read_duration, read_start
 
 Key = tuple[int, int]  # file, line
@@ -63,6 +72,15 @@ class UsageLeg:
     plan_code: str | None = None
     plan_source: str | None = None
     called_class: str | None = None
+    number_class: str | None = None
+    dialling: str | None = None
+    carrier_access_code: str | None = None
+    lata_scope: str | None = None
+    is_local: bool | None = None
+    lrn_number: str | None = None
+    retail_jurisdiction: str | None = None
+    # What decks read differently; not a column of the warehouse.
+    call: Call | None = None
     calling_state: str | None = None
     called_state: str | None = None
     jurisdiction: str | None = None
@@ -103,6 +121,8 @@ class _Raw:
     quantity: str = ""
     bytes_up: str = ""
     bytes_down: str = ""
+    category: str = ""
+    lrn: str = ""
 
     @property
     def content(self) -> tuple[str, ...]:
@@ -138,6 +158,7 @@ def _interpret(record: RawRecord, source: Row) -> _Raw:
         _USAGE_TYPES.get(get("usage_type", "").lower().strip(" *"), "other"),
         _DIRECTIONS.get(get("direction", "").strip().lower()),
         get("quantity", ""), get("bytes_up", ""), get("bytes_down", ""),
+        get("category", ""), get("lrn", ""),
     )  # fmt: skip
 
 
@@ -168,7 +189,9 @@ class UsageRater:
         raw = _interpret(record, source)
         start = read_start(raw.start, source["time_zone"], source["date_order"], self.received_at)
         plan = self.number_plans[source["number_plan"]]
-        calling, called = read_number(raw.calling, plan), read_number(raw.called, plan)
+        calling = read_number(raw.calling, plan)
+        called = read_called(raw.called, plan, calling.e164)
+        lrn = read_number(raw.lrn, plan) if re.fullmatch("[0-9]{10,11}", raw.lrn) else None
         billable, disposition, duration_error = _billable(raw, source)
 
         here = (file.file_id, record.line_no)
@@ -184,7 +207,9 @@ class UsageRater:
             started_at=start.at, time_quality=start.quality, billable_seconds=billable,
             disposition=disposition, calling_class=calling.number_class,
             calling_number=calling.e164, called_number_class=called.number_class,
-            called_number=called.e164,
+            called_number=called.e164, number_class=special_class(called, calling),
+            dialling=called.dialling, carrier_access_code=called.carrier_code,
+            lrn_number=lrn.e164 if lrn and plan.is_nanp else None,
         )  # fmt: skip
 
         def early(state: str, reason: str) -> list[UsageLeg]:
@@ -268,12 +293,42 @@ class UsageRater:
         self, leg: UsageLeg, raw: _Raw, calling: Number, called: Number, source: Row
     ) -> UsageLeg:
         assert leg.started_at is not None and leg.direction is not None
-        there = place_of(called, self.reference, leg.started_at)
+        at, mode = leg.started_at, source["classify_mode"]
+        there = place_of(called, self.reference, at, by_area_code=mode == "npa")
         here: Place | None = None
         if calling.e164:
-            here = place_of(calling, self.reference, leg.started_at)
-        jurisdiction = None if source["classify_mode"] == "none" else jurisdiction_of(here, there)
-        charge_class = charge_class_of(leg.direction, there.called_class, jurisdiction)
+            here = place_of(calling, self.reference, at, by_area_code=mode == "npa")
+        service_state = None
+        if there.called_class == "toll_free" and leg.direction == "inbound" and leg.service_code:
+            service = self.reference.service(leg.service_code, at)
+            service_state = (service or {}).get("state_code")
+        stated = stated_jurisdiction(raw.category) if mode == "pre_classified" else None
+        jurisdiction = stated or jurisdiction_of(here, there, service_state)
+        basis = None if stated else basis_of(here, there, service_state)
+        if mode == "none":
+            jurisdiction, basis = None, None
+        by_lrn, lrn_state = jurisdiction, None
+        if leg.lrn_number:
+            lrn_row = self.reference.exchange(leg.lrn_number[1:7], at)
+            if lrn_row is not None and truth(lrn_row.get("is_in_service")):
+                lrn_state = lrn_row["state_code"]
+        if lrn_state and mode != "pre_classified" and jurisdiction in ("intrastate", "interstate"):
+            assert here is not None
+            by_lrn = "intrastate" if here.state == lrn_state else "interstate"
+        is_operator = leg.direction == "outbound" and called.dialling in (
+            "operator_assisted", "local_operator", "long_distance_operator"
+        )  # fmt: skip
+        charge_class = charge_class_of(leg.direction, there, jurisdiction, is_operator)
+        call = Call(
+            jurisdiction, basis, by_lrn, leg.lrn_number,
+            called.e164 if there.called_class == "domestic" else None, is_operator,
+            (here.centre, there.centre)
+            if leg.direction == "outbound" and here and here.centre and there.centre else None,
+            bool(here and here.centre and there.centre),
+        )  # fmt: skip
+        lata_scope = None
+        if here and here.lata and there.lata:
+            lata_scope = "intralata" if here.lata == there.lata else "interlata"
         rated_number: str | None
         if raw.usage_type != "voice":
             # Decks price calls alone; nothing of this kind has a price.
@@ -285,11 +340,18 @@ class UsageRater:
             rated_number = calling.e164
         elif called.number_class == "n11":
             rated_number = f"1{called.dialled}"
+        elif there.number_class == "directory_assistance" and leg.direction == "outbound":
+            rated_number = "1411"
+        elif called.dialling in ("local_operator", "long_distance_operator"):
+            rated_number = "1000" if called.dialling == "local_operator" else "1001"
         else:
             rated_number = called.e164
         return replace(
             leg,
             called_class=there.called_class,
+            number_class=there.number_class or leg.number_class,
+            lata_scope=lata_scope,
+            call=call,
             calling_state=here.state if here else None,
             called_state=there.state,
             jurisdiction=jurisdiction,
@@ -303,10 +365,13 @@ class UsageRater:
     ) -> UsageLeg:  # fmt: skip
         assert leg.started_at is not None
         at, reference = leg.started_at, self.reference
+        if match is not None:
+            leg = replace(
+                leg, service_code=match.service["service_code"], match_method=match.method
+            )
         leg = self._classify(leg, raw, calling, called, source)
         if match is None:
             return replace(leg, state="error", reason="service_not_found")
-        leg = replace(leg, service_code=match.service["service_code"], match_method=match.method)
         account = reference.account(match.service["account_code"], at)
         if account is None:
             return replace(leg, state="error", reason="account_not_found")
@@ -324,14 +389,14 @@ class UsageRater:
             return replace(leg, state="not_billable", reason="inbound_included")
         assert leg.billable_seconds is not None
         retail = retail_price(
-            reference, plan, leg.direction or "", leg.rated_number, leg.jurisdiction,
+            reference, plan, leg.direction or "", leg.rated_number, leg.call,
             leg.billable_seconds, at,
         )  # fmt: skip
-        leg = replace(
-            leg,
-            retail_deck_code=plan["inbound_deck_code"] if inbound else plan["deck_code"],
-            retail_prefix=retail.prefix,
-        )
+        deck_code = plan["inbound_deck_code"] if inbound else plan["deck_code"]
+        leg = replace(leg, retail_deck_code=deck_code, retail_prefix=retail.prefix)
+        deck = reference.deck(deck_code, at)
+        if deck is not None and leg.call is not None:
+            leg = self._as_read_by(leg, deck)
         if retail.amount is None:
             return replace(leg, state="error", reason=retail.status)
         leg = replace(
@@ -343,13 +408,29 @@ class UsageRater:
         if inbound or not cost_deck:
             return leg
         cost = cost_price(
-            reference, cost_deck, leg.rated_number, leg.jurisdiction, leg.billable_seconds, at
+            reference, cost_deck, leg.rated_number,
+            replace(leg.call, centres=None) if leg.call else None, leg.billable_seconds, at,
         )
         return replace(
             leg, cost_status=cost.status, cost_prefix=cost.prefix,
             cost_billed_seconds=cost.billed_seconds, cost_unrounded_amount=cost.unrounded,
             cost_amount=cost.amount, cost_components=cost.components,
         )  # fmt: skip
+
+    def _as_read_by(self, leg: UsageLeg, deck: Row) -> UsageLeg:
+        """What the retail deck makes of the call."""
+        call, at = leg.call, leg.started_at
+        assert call is not None and at is not None
+        is_local = call.is_local(self.reference, deck, at)
+        is_known = bool(deck.get("calling_area_code")) and call.has_centres
+        divided = leg.charge_class in ("intrastate", "interstate", "indeterminate")
+        return replace(
+            leg,
+            rated_number=call.read_by(self.reference, deck, leg.rated_number, at)[1],
+            retail_jurisdiction=call.jurisdiction_by(self.reference, deck, at),
+            is_local=is_local if is_known else None,
+            charge_class="local" if is_local and divided else leg.charge_class,
+        )
 
     def _plan(self, service: Row, account: Row, at: dt.datetime) -> tuple[Row | None, str]:
         for owner, name in ((service, "service"), (account, "account")):
@@ -369,7 +450,7 @@ class UsageRater:
         classified = self._classify(leg, raw, calling, called, source)
         found = retail_price(
             self.reference, plan, leg.direction or "", classified.rated_number,
-            classified.jurisdiction, leg.billable_seconds, leg.started_at,
+            classified.call, leg.billable_seconds, leg.started_at,
         )  # fmt: skip
         return replace(leg, at_risk_amount=found.amount)
 
@@ -444,7 +525,8 @@ def _not_billable(
         return "unanswered"
     if is_call and billable == 0:
         return "zero_duration"
-    if is_call and called.number_class == "service_code":
+    vertical = called.dialling == "vertical_service" and calling.number_class == "e164"
+    if is_call and (called.number_class == "service_code" or vertical):
         return "service_code"
     if called.number_class == "emergency":
         return "emergency_call"

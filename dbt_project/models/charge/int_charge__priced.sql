@@ -30,6 +30,9 @@ tariffed as (
         tariffs.currency_code as tariff_currency,
         tariffs.rounding_decimals,
         tariffs.rounding_mode,
+        tariffs.usf_category,
+        tariffs.usf_jurisdiction,
+        tariffs.usf_safe_harbour,
         extract(
             day from date_trunc('month', charges.period_from) + interval '1 month - 1 day'
         )::integer as month_days
@@ -62,7 +65,7 @@ select
                 * tariffed.unit_price
                 * tariffed.quantity
                 * case
-                    when tariffed.proration = 'actual_days'
+                    when tariffed.proration = 'actual_days' and tariffed.is_for_period
                         then
                             least(
                                 tariffed.period_to - tariffed.period_from + 1,

@@ -1,6 +1,12 @@
 -- Grain: one row per usage leg of the current run, with the two tariff rows that hold at the start
 -- of the call: retail by the plan's deck, cost by the source's carrier deck.
+-- Local calling areas and location routing numbers are looked at only where there are any.
 {{ config(post_hook="{{ evaluate_once() }}") }}
+{%- set with_pairs = reference_kinds_present(['local_calling_area']) %}
+{%- set with_lrn = has_lrn() %}
+{%- set local_pair = 'local_pairs' if with_pairs else none %}
+{%- set retail_number = 'scoped.retail_number' if with_lrn else 'scoped.rated_number' %}
+{%- set cost_number = 'scoped.cost_number' if with_lrn else 'scoped.rated_number' %}
 
 with planned as (
     select * from {{ ref('int_rating__planned') }}
@@ -23,16 +29,33 @@ cost_rates as (
     select * from {{ ref('int_reference__rates') }}
 ),
 
+{%- if with_pairs %}
+
+local_pairs as (
+    select * from {{ ref('int_reference__local_pairs') }}
+),
+{%- endif %}
+
 scoped as (
     select
         planned.*,
-        planned.retail_deck_id * 4 + {{ jurisdiction_scope('planned', 'retail_decks') }}
+        {{ deck_scope('planned', 'retail_decks', 'planned.retail_deck_id', local_pair) }}
             as retail_scope,
+        retail_decks.is_jurisdictional as retail_is_jurisdictional,
+        {{ 'local_pairs.calling_area_code is not null' if with_pairs else 'false' }} as is_local,
+        {%- if with_lrn %}
+        {{ number_for_deck('planned', 'retail_decks') }} as retail_number,
+        {{ number_for_deck('planned', 'cost_decks') }} as cost_number,
+        {%- endif %}
+        retail_decks.calling_area_code is not null
+        and planned.calling_centre_no is not null
+        and planned.called_centre_no is not null as is_local_known,
         retail_decks.currency_code as retail_currency,
         case
             when planned.direction = 'outbound'
-                then planned.cost_deck_id * 4 + {{ jurisdiction_scope('planned', 'cost_decks') }}
+                then {{ deck_scope('planned', 'cost_decks', 'planned.cost_deck_id', none) }}
         end as cost_scope,
+        cost_decks.is_jurisdictional as cost_is_jurisdictional,
         cost_decks.currency_code as cost_currency,
         cost_decks.rounding_decimals as cost_decimals,
         cost_decks.rounding_mode as cost_mode,
@@ -50,10 +73,24 @@ scoped as (
             planned.cost_deck_id = cost_decks.deck_id
             and planned.started_at >= cost_decks.valid_from
             and planned.started_at < cost_decks.valid_to
+    {%- if with_pairs %}
+    left join local_pairs
+        on
+            retail_decks.calling_area_code = local_pairs.calling_area_code
+            and planned.calling_centre_no = local_pairs.from_centre_no
+            and planned.called_centre_no = local_pairs.to_centre_no
+            and planned.direction = 'outbound'
+            and planned.started_at >= local_pairs.valid_from
+            and planned.started_at < local_pairs.valid_to
+    {%- endif %}
 )
 
 select
     scoped.*,
+    {{ retail_number }} as retail_rated_number,
+    {{ cost_number }} as cost_rated_number,
+    {{ read_jurisdiction('scoped.retail') }} as retail_jurisdiction,
+    {{ read_jurisdiction('scoped.cost') }} as cost_jurisdiction,
     retail_rates.rate_id as retail_rate_id,
     retail_rates.prefix as retail_prefix,
     retail_rates.status as retail_status,
@@ -77,17 +114,17 @@ select
 from scoped
 left join retail_rates
     on
-        {{ interval_of('rate', 'scoped.retail_scope', 'scoped.rated_number') }}
+        {{ interval_of('rate', 'scoped.retail_scope', retail_number) }}
         = retail_rates.interval_no
         and scoped.started_at >= retail_rates.valid_from
         and scoped.started_at < retail_rates.valid_to
-        and scoped.rated_number >= retail_rates.from_number
-        and scoped.rated_number < retail_rates.to_number
+        and {{ retail_number }} >= retail_rates.from_number
+        and {{ retail_number }} < retail_rates.to_number
 left join cost_rates
     on
-        {{ interval_of('rate', 'scoped.cost_scope', 'scoped.rated_number') }}
+        {{ interval_of('rate', 'scoped.cost_scope', cost_number) }}
         = cost_rates.interval_no
         and scoped.started_at >= cost_rates.valid_from
         and scoped.started_at < cost_rates.valid_to
-        and scoped.rated_number >= cost_rates.from_number
-        and scoped.rated_number < cost_rates.to_number
+        and {{ cost_number }} >= cost_rates.from_number
+        and {{ cost_number }} < cost_rates.to_number

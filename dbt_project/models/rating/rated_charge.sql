@@ -73,6 +73,9 @@ select
     decided.tariff_currency::text as currency_code,
     decided.net_amount::numeric(28, 14) as cost_amount,
     decided.currency_code::text as cost_currency_code,
+    decided.usf_category::text as usf_category,
+    decided.usf_jurisdiction::text as usf_jurisdiction,
+    decided.usf_safe_harbour::text as usf_safe_harbour,
     case
         when decided.period_from is not null
             then

@@ -66,6 +66,17 @@ set_aside as (
         null::integer as plan_id,
         null::text as plan_source,
         null::text as called_class,
+        ({{ dialled_number_class('judged', special_number_class('judged')) }})::text
+            as number_class,
+        judged.dialling::text as dialling,
+        judged.carrier_access_code::text as carrier_access_code,
+        null::text as lata_scope,
+        null::boolean as is_local,
+        judged.lrn_number::bigint as lrn_number,
+        null::text as lrn_state,
+        null::text as retail_jurisdiction,
+        null::text as cost_jurisdiction,
+        null::bigint as cost_rated_number,
         null::text as calling_state,
         null::text as called_state,
         null::text as jurisdiction,
@@ -144,11 +155,28 @@ rated as (
         case when decided.service_id is not null then decided.plan_id end::integer as plan_id,
         case when decided.service_id is not null then decided.plan_source end::text as plan_source,
         decided.called_class::text as called_class,
+        ({{ dialled_number_class('decided', 'decided.number_class') }})::text as number_class,
+        decided.dialling::text as dialling,
+        decided.carrier_access_code::text as carrier_access_code,
+        decided.lata_scope::text as lata_scope,
+        case when decided.is_local_known then decided.is_local end::boolean as is_local,
+        decided.lrn_number::bigint as lrn_number,
+        decided.lrn_state::text as lrn_state,
+        decided.retail_jurisdiction::text as retail_jurisdiction,
+        decided.cost_jurisdiction::text as cost_jurisdiction,
+        case when decided.cost_scope is not null then decided.cost_rated_number end::bigint
+            as cost_rated_number,
         decided.calling_state::text as calling_state,
         decided.called_state::text as called_state,
         decided.jurisdiction::text as jurisdiction,
-        decided.charge_class::text as charge_class,
-        decided.rated_number::bigint as rated_number,
+        case
+            when
+                decided.is_local
+                and decided.charge_class in ('intrastate', 'interstate', 'indeterminate')
+                then 'local'
+            else decided.charge_class
+        end::text as charge_class,
+        decided.retail_rated_number::bigint as rated_number,
         case when decided.reason is null then decided.retail_deck_id end::integer as retail_deck_id,
         case when decided.reason is null then decided.retail_rate_id end::bigint as retail_rate_id,
         case when decided.reason is null then decided.retail_prefix end::text as retail_prefix,

@@ -1,22 +1,48 @@
 -- Grain: one row per area code and period in which it is in service.
 -- kind: us (geographic, territories included), toll_free, premium, foreign (Canada and every other
--- country), other (non-geographic).
+-- country), other (non-geographic). number_class is finer. state_code: as the report writes the
+-- place, where it is one state.
 with area_codes as (
     select * from {{ source('reference', 'npa') }}
+),
+
+kinds as (
+    select
+        area_codes.*,
+        case
+            when area_codes.service ilike 'toll%free%' then 'toll_free'
+            when area_codes.service ilike 'premium%' then 'premium'
+            when area_codes.country = 'US' and area_codes.usage_class = 'geographic' then 'us'
+            when area_codes.country is not null and area_codes.country <> 'US' then 'foreign'
+            else 'other'
+        end as kind,
+        -- the reports of area codes and of exchanges name the Northern Mariana Islands differently
+        case when area_codes.location in ('CNMI', 'MP') then 'NN' else area_codes.location end
+            as place
+    from area_codes
+    where
+        area_codes.is_in_service
+        and {{ known_at_cutoff('area_codes') }}
 )
 
 select
-    area_codes.npa,
+    kinds.npa,
+    kinds.kind,
     case
-        when area_codes.service ilike 'toll%free%' then 'toll_free'
-        when area_codes.service ilike 'premium%' then 'premium'
-        when area_codes.country = 'US' and area_codes.usage_class = 'geographic' then 'us'
-        when area_codes.country is not null and area_codes.country <> 'US' then 'foreign'
-        else 'other'
-    end as kind,
-    area_codes.valid_from,
-    area_codes.valid_to
-from area_codes
-where
-    area_codes.is_in_service
-    and {{ known_at_cutoff('area_codes') }}
+        when kinds.kind in ('toll_free', 'premium') then kinds.kind
+        when kinds.kind = 'us' and kinds.place in ({{ territories() }}) then 'us_territory'
+        when kinds.kind = 'us' then 'us_geographic'
+        when kinds.kind = 'foreign' and kinds.country ilike 'canada' then
+            case kinds.usage_class
+                when 'geographic' then 'canada'
+                else 'canada_non_geographic'
+            end
+        when kinds.kind = 'foreign' then 'international'
+        when kinds.service ilike '%government%' then 'us_government'
+        when kinds.service ilike 'interexchange%' then 'carrier_specific'
+        else 'personal'
+    end as number_class,
+    case when kinds.kind = 'us' and kinds.place ~ '^[A-Z]{2}$' then kinds.place end as state_code,
+    kinds.valid_from,
+    kinds.valid_to
+from kinds

@@ -1,6 +1,20 @@
 -- Grain: one row per deck version, as known at the cut-off.
 with decks as (
     select * from {{ source('reference', 'deck') }}
+),
+
+operator_decks as (
+    select distinct
+        deck.deck_id,
+        deck.deck_code
+    from {{ source('reference', 'deck') }} as deck
+),
+
+local_decks as (
+    select distinct
+        deck.deck_id,
+        deck.deck_code
+    from {{ source('reference', 'deck') }} as deck
 )
 
 select
@@ -24,7 +38,29 @@ select
     decks.maximum_charge,
     decks.maximum_charge_rule,
     decks.cap_period_seconds,
+    decks.indeterminate_policy,
+    -- scopes of int_reference__rate_rows: 0 any, 1 intrastate, 2 interstate, 3 indeterminate
+    case decks.indeterminate_policy when 'intrastate' then 1 when 'interstate' then 2 else 3 end
+        as indeterminate_scope,
+    {{ policy_scope('decks.canada_policy') }} as canada_scope,
+    {{ policy_scope('decks.foreign_origin_policy') }} as foreign_origin_scope,
+    case decks.territory_policy
+        when 'indeterminate'
+            then
+                case decks.indeterminate_policy
+                    when 'intrastate' then 1
+                    when 'interstate' then 2
+                    else 3
+                end
+    end as territory_scope,
+    decks.lrn_policy in ('rate', 'both') as is_rated_by_lrn,
+    decks.lrn_policy in ('jurisdiction', 'both') as is_placed_by_lrn,
+    operator_decks.deck_id as operator_deck_id,
+    local_decks.deck_id as local_deck_id,
+    decks.calling_area_code,
     decks.valid_from,
     decks.valid_to
 from decks
+left join operator_decks on decks.operator_deck_code = operator_decks.deck_code
+left join local_decks on decks.local_deck_code = local_decks.deck_code
 where {{ known_at_cutoff('decks') }}

@@ -12,6 +12,7 @@ select
     services.service_code,
     accounts.account_id,
     services.plan_code,
+    services.state_code,
     services.valid_from,
     services.valid_to
 from services

@@ -40,6 +40,13 @@ select
         when numbered.called_plain is null
             then {{ e164_candidate('numbered.called_clean', 'numbered') }}
     end as called_candidate,
+    case
+        when numbered.called_plain is null
+            then {{ dialling('numbered.called_clean', 'numbered') }}
+    end as dialling,
+    numbered.carrier_access_code,
+    numbered.lrn_number,
+    numbered.stated_class,
     numbered.account_key,
     numbered.service_key_1,
     numbered.service_clean_1,

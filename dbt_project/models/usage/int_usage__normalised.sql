@@ -41,6 +41,10 @@ select
         when valued.called_e164 is null and valued.called_clean ~ '^[0-9]{1,6}$'
             then valued.called_clean::bigint
     end as called_short_number,
+    valued.dialling,
+    valued.carrier_access_code,
+    valued.lrn_number,
+    valued.stated_class,
     nullif(valued.account_key, '') as account_key,
     nullif(valued.service_key_1, '') as service_key_1,
     nullif(valued.service_key_2, '') as service_key_2,

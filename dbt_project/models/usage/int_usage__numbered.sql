@@ -37,8 +37,17 @@ select
     {{ plain_nanp_number('parsed.called_digits', 'parsed') }} as called_plain,
     case
         when {{ plain_nanp_number('parsed.called_digits', 'parsed') }} is null
-            then {{ clean_number('parsed.called_raw') }}
+            then {{ without_carrier_code(clean_number('parsed.called_raw'), 'parsed') }}
     end as called_clean,
+    case
+        when {{ plain_nanp_number('parsed.called_digits', 'parsed') }} is null
+            then
+                {{ carrier_access_code(
+                    'parsed.called_raw', clean_number('parsed.called_raw'), 'parsed'
+                ) }}
+    end as carrier_access_code,
+    {{ plain_nanp_number('parsed.lrn_digits', 'parsed') }} as lrn_number,
+    parsed.stated_class,
     parsed.number_plan,
     parsed.country_code,
     parsed.international_prefix,

@@ -67,6 +67,8 @@ select
     {{ written_offset('usage_lines.start_raw') }} as start_offset,
     {{ plain_digits('usage_lines.calling_raw') }} as calling_digits,
     {{ plain_digits('usage_lines.called_raw') }} as called_digits,
+    {{ plain_digits('usage_lines.lrn') }} as lrn_digits,
+    nullif(usage_lines.category, '') as stated_class,
     {{ duration_seconds('usage_lines.duration_raw', 'work_files.decimal_mark') }}
         as duration_seconds,
     {{ duration_seconds('usage_lines.billable_raw', 'work_files.decimal_mark') }}

@@ -17,6 +17,13 @@ select
         dialled.called_plain,
         {{ e164_number(
             'dialled.called_candidate', 'dialled.called_raw', 'dialled.called_clean'
+        ) }},
+        {{ local_number(
+            'dialled.called_clean',
+            'coalesce(dialled.calling_plain, ' ~ e164_number(
+                'dialled.calling_candidate', 'dialled.calling_raw', 'dialled.calling_clean'
+            ) ~ ')',
+            'dialled'
         ) }}
     ) as called_e164,
     case

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from typing import Annotated
 
 import typer
@@ -29,7 +30,7 @@ def upload(
     import uvicorn
 
     from orchestration.upload.app import create_app
-    from orchestration.upload.security import read_or_make_token, token_file
+    from orchestration.upload.security import TOKEN_VARIABLE, read_or_make_token, token_file
 
     url = database.ensure_database(typer.echo)
     token = read_or_make_token()
@@ -50,7 +51,8 @@ def upload(
     )
     shown = f"[{host}]" if ":" in host else host
     typer.echo(f"Open http://{shown}:{port}/?token={token} (Ctrl-C ends it)")
-    typer.echo(f"The token is kept in {token_file()}; delete it for a new one.", err=True)
+    if not os.environ.get(TOKEN_VARIABLE):
+        typer.echo(f"The token is kept in {token_file()}; delete it for a new one.", err=True)
     # Without the access log: addresses of first visits hold the token.
     server = uvicorn.Server(
         uvicorn.Config(

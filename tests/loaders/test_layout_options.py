@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, not a function
 
+from loaders.layouts import Shape, recognise
 from loaders.layouts.profile import ProfileError, read_profile
 from loaders.reference import ReferenceRefused, load_reference
 
@@ -114,3 +115,37 @@ def test_the_records_of_a_call_are_found_by_an_index(
         cursor.execute(f"explain select * from landing.{table} where {value} = 'x'")
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert f"{table}_by_" in plan and "by_file" not in plan
+
+
+def test_a_source_of_mapped_columns_says_its_delimiter() -> None:
+    """Without a word the separator that gives more columns is taken."""
+    lines = ["1,5;2026-10-01 10:00:00;2,5", "1,5;2026-10-01 10:00:01;2,5"]
+
+    def read(**options: str) -> Shape | None:
+        return recognise(
+            lines, layout_code="mapped_usage", column_map={"2": "start_time"}, options=options
+        ).shape
+
+    shape = read(delimiter="semicolon")
+    assert shape is not None and (shape.delimiter, len(shape.columns)) == (";", 3)
+    shape = read(delimiter="comma")
+    assert shape is not None and (shape.delimiter, len(shape.columns)) == (",", 3)
+    assert read(delimiter="tab") is None
+
+
+def test_a_source_of_mapped_columns_says_what_the_first_line_is() -> None:
+    """A first line that looks like neither is what the source says."""
+    lines = ["a,b,c", "x,2026-10-01 10:00:00,y", "x,2026-10-01 10:00:01,y"]
+
+    def header_line(lines: list[str], **options: str) -> int | None:
+        shape = recognise(
+            lines, layout_code="mapped_usage", column_map={"2": "start_time"}, options=options
+        ).shape
+        assert shape is not None
+        return shape.header_line
+
+    assert header_line(lines) == 1
+    assert header_line(lines, first_line="auto") == 1
+    assert header_line(lines, first_line="values") is None
+    assert header_line(lines[1:]) is None
+    assert header_line(lines[1:], first_line="names") == 1

@@ -81,6 +81,10 @@ select
         parsed.month_end,
         case when parsed.period_from_raw is null then parsed.event_date else parsed.stated_from end
     ) as period_to,
+    -- only what recurs and says both its ends is for a part of a month
+    parsed.period_from_raw is not null
+    and coalesce(parsed.stated_to, parsed.month_end) is not null
+    and coalesce(lower(parsed.charge_type), '') <> 'one_off' as is_for_period,
     parsed.quantity,
     parsed.net_amount,
     parsed.currency as currency_code,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
@@ -22,7 +23,7 @@ from loaders.files.session import copy_from, transaction
 from loaders.reference.errors import SHOWN, ReferenceRefused, Refusal
 from loaders.reference.kinds import KINDS, Kind
 from loaders.reference.table_file import TableFile, open_table, sha256_of
-from loaders.reference.validation import Column, columns_of, validate
+from loaders.reference.validation import Column, columns_of, validate, validate_typed
 
 _ROWS_AT_A_TIME = 500
 _FILE_ENDINGS = (".csv", ".csv.gz", ".zip", ".txt", ".tsv")
@@ -43,6 +44,37 @@ class ReferenceResult:
     # Lines of a report that are no reference data (codes that are not assigned).
     rows_skipped: int = 0
     file_name: str = ""
+
+
+@dataclass(frozen=True)
+class TableQuery:
+    """Rows that stand in the database already, as queries over the load's own transaction."""
+
+    # line and the columns, of the types they have in reference.
+    rows: str
+    # row_id (ctid) of known rows that end without a successor.
+    closed: str
+    rows_read: int
+    rows_unchanged: int
+    # Stands in the event of the load.
+    detail: dict[str, Any]
+
+
+def lock_loads(cursor: Cursor) -> None:
+    """One load at a time; what is compared after this is what the load will meet."""
+    cursor.execute("set local timezone = 'UTC'")
+    # Everything below joins whole sets. On statistics that lag behind a load the planner may
+    # choose nested loops, which turned seconds into more than ten minutes.
+    cursor.execute("set local enable_nestloop = off")
+    cursor.execute("set local work_mem = '64MB'")
+    cursor.execute("lock table control.reference_load in exclusive mode")
+
+
+def load_query(
+    cursor: Cursor, kind: str, path: Path, sha256: str, query: TableQuery
+) -> ReferenceResult:
+    """Load rows another loader worked out, inside its transaction, after lock_loads."""
+    return _Load(cursor, KINDS[kind], path, sha256, full=False).run(query)
 
 
 def load_reference(
@@ -110,15 +142,10 @@ class _Load:
         self._full = full
         self._table = f"reference.{kind.name}"
 
-    def run(self, table: TableFile) -> ReferenceResult:
+    def run(self, table: TableFile | TableQuery) -> ReferenceResult:
         """Lock, read, validate, compare, write."""
         cursor = self._cursor
-        cursor.execute("set local timezone = 'UTC'")
-        # Everything below joins whole sets. On statistics that lag behind a load the planner may
-        # choose nested loops, which turned seconds into more than ten minutes.
-        cursor.execute("set local enable_nestloop = off")
-        cursor.execute("set local work_mem = '64MB'")
-        cursor.execute("lock table control.reference_load in exclusive mode")
+        lock_loads(cursor)
         # One instant for the whole load, later than any load before it even if a clock jumped.
         cursor.execute(
             "select greatest(clock_timestamp(), "
@@ -126,12 +153,22 @@ class _Load:
         )
         clock = cursor.fetchone()[0]
         columns = columns_of(cursor, self._kind)
-        given = self._check_header(table, columns)
-        rows_read = self._copy(table, given)
-        validate(cursor, self._kind, self._path.name, columns, given)
-        if table.file_date is not None:
-            self._date_rows(columns, table.file_date)
-        added, changed, unchanged, closed = self._compare(columns, table.file_date)
+        if isinstance(table, TableQuery):
+            file_date, skipped, detail = None, 0, table.detail
+            cursor.execute(f"create temporary table load_row on commit drop as {table.rows}")
+            cursor.execute("analyze load_row")
+            validate_typed(cursor, self._kind, self._path.name)
+            added, changed, unchanged, closed = self._compare(columns, None, table.closed)
+            rows_read, unchanged = table.rows_read, unchanged + table.rows_unchanged
+        else:
+            file_date, detail = table.file_date, {}
+            given = self._check_header(table, columns)
+            rows_read = self._copy(table, given)
+            skipped = table.skipped[0]
+            validate(cursor, self._kind, self._path.name, columns, given)
+            if file_date is not None:
+                self._date_rows(columns, file_date)
+            added, changed, unchanged, closed = self._compare(columns, file_date)
         cursor.execute(
             "insert into control.reference_load (kind, file_name, sha256, rows_read, rows_added, "
             "rows_changed, rows_unchanged, recorded_at) values (%s, %s, %s, %s, %s, %s, %s, %s) "
@@ -145,7 +182,7 @@ class _Load:
         self._write(columns, clock, load_id)
         result = ReferenceResult(
             self._kind.name, rows_read, added, changed, unchanged, load_id, closed,
-            table.skipped[0], self._path.name,
+            skipped, self._path.name,
         )  # fmt: skip
         cursor.execute(
             "insert into control.event (subject, subject_id, event, detail) "
@@ -154,7 +191,7 @@ class _Load:
                 load_id,
                 json.dumps(
                     {"kind": result.kind, "full": self._full, "closed": closed,
-                     "skipped": result.rows_skipped}
+                     "skipped": result.rows_skipped, **detail}
                 ),
             ),
         )  # fmt: skip
@@ -255,7 +292,7 @@ class _Load:
         cursor.execute("analyze load_row")
 
     def _compare(
-        self, columns: dict[str, Column], file_date: date | None
+        self, columns: dict[str, Column], file_date: date | None, closed_query: str | None = None
     ) -> tuple[int, int, int, int]:
         """Fill load_close and load_insert; return added, changed, unchanged, closed."""
         cursor = self._cursor
@@ -295,6 +332,13 @@ class _Load:
         inserted, changed = cursor.fetchone()
         cursor.execute("delete from load_close where is_same")
         closed = self._close_absent(file_date) if self._full else 0
+        if closed_query is not None:
+            cursor.execute(
+                f"insert into load_close select q.row_id, null, false, false "
+                f"from ({closed_query}) as q "
+                f"where not exists (select from load_close as k where k.row_id = q.row_id)"
+            )
+            closed = cursor.rowcount
         cursor.execute("analyze load_close")
         if file_date is not None:
             self._keep_past(columns, file_date)

@@ -327,7 +327,7 @@ def _outcome(legs: list[dict[str, Any]]) -> dict[str, Any]:
         state = _STATES.get(leg["state"], leg["state"].replace("_", " "))
         if leg.get("repeats"):
             state = f"repeats {shown(leg['repeats'])}"
-        elif leg["reason"]:
+        elif leg["reason"] and leg["reason"] != "service_not_found":
             state = f"{state}: {leg['reason'].replace('_', ' ')}"
         becomes.append(state)
         if leg["amount"] is not None:

@@ -84,6 +84,12 @@ def test_an_operator_imports_a_file_nobody_knows(
     assert "token" not in page.url
     page.get_by_label("Period").fill("2026-10")
     page.get_by_label("Your name").fill("Ada")
+    dropped = page.evaluate_handle(
+        "() => { const all = new DataTransfer();"
+        " all.items.add(new File(['a'], 'dropped.csv')); return all; }"
+    )
+    page.locator("#drop").dispatch_event("drop", {"dataTransfer": dropped})
+    expect(page.locator("#chosen")).to_contain_text("dropped.csv")
     page.get_by_label("Choose a file").set_input_files(file)
     expect(page.locator("#chosen")).to_contain_text("anrufe oktober.csv")
     photograph(page, "1_choose")

@@ -37,6 +37,8 @@ _READABLE = {
     "same_bytes", "same_name", "same_content", "sequence_gap", "trailer_mismatch",
     "reject_ceiling",
 }  # fmt: skip
+# What the loader says of bytes it knows under this name, and does not land again.
+_KNOWN = ("already_loaded", "discarded")
 _ROWS_AT_A_TIME = 500
 # File numbers of a preview come after all real ones, in the order of the files; those of files that
 # would be held come last, so that nothing is taken for a repeat of what would not land. A file
@@ -381,8 +383,8 @@ def _land(
                 explanation=f"cannot be read: {error.strerror or error}",
             )  # fmt: skip
             return FilePreview(failed, _facts(failed, {}), run)
-        if result.status == "already_loaded" and not ignore_holds:
-            hold = Hold("already_loaded", result.explanation)
+        if result.status in _KNOWN and not ignore_holds:
+            hold = Hold(result.status, result.explanation)
             run.cursor.execute("rollback to savepoint file")
             continue
         return _landed(run, result, file_id, hold)
@@ -396,7 +398,7 @@ def _land(
 def _landed(run: DryRun, result: FileResult, file_id: int, hold: Hold | None) -> FilePreview:
     status, reason, explanation = result.status, result.status_reason, result.explanation
     if hold is not None:
-        status = "already_loaded" if hold.code == "already_loaded" else "held"
+        status = hold.code if hold.code in _KNOWN else "held"
         reason, explanation = hold.code, hold.explanation
     run.cursor.execute(
         "select f.encoding, f.compression, f.delimiter, f.detection, f.byte_count, f.sha256, "

@@ -14,6 +14,7 @@ import pytest
 
 from loaders.database import connect
 from loaders.files import load_paths
+from loaders.files.actions import discard
 from orchestration.lib.preview import preview_paths, preview_received
 
 _HEADER = "call_id,start_time,calling_number,called_number,duration,carrier_amount\n"
@@ -121,6 +122,23 @@ def test_a_held_file_shows_what_it_would_become(url: str, files: Path) -> None:
     assert traces(url) == before
     assert shown["status_reason"] == "same_bytes"
     assert shown["states"]["duplicate"] == {"repeated_record": 1}
+
+
+def test_a_discarded_file_shows_what_it_would_become(url: str, files: Path) -> None:
+    loaded(url, files / "first.csv")
+    (files / "copy.csv").write_bytes((files / "first.csv").read_bytes())
+    (held,) = loaded(url, files / "copy.csv")
+    with closing(connect(role="ratehouse_loader", url=url)) as connection:
+        discard(connection, held.file_id, reason="sent twice", actor="somebody")
+    with (
+        closing(connect(url=url)) as connection,
+        preview_received(connection, url, held.file_id) as found,
+    ):
+        shown = json.loads("".join(found.to_json()))
+    assert (shown["status"], shown["lines"]["data"]) == ("discarded", 1)
+    assert f"files release {held.file_id}" in shown["explanation"]
+    (again,) = previewed(url, files / "copy.csv")
+    assert again["status"] == "discarded"
 
 
 def test_files_inside_an_archive_are_previewed_each(url: str, files: Path) -> None:

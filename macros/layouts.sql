@@ -116,14 +116,15 @@
 
 {% macro landed_columns(layout_code) -%}
     {#- Value columns of a landing table, asked from the database: a hand-kept list would forget
-        the column a profile adds tomorrow. -#}
+        the column a profile adds tomorrow. From the catalogue itself: the information schema takes
+        a hundred times as long, and there are many layouts. -#}
     {%- if not execute -%}{{ return([]) }}{%- endif -%}
-    {%- set relation = api.Relation.create(
-        database=target.database, schema='landing', identifier=layout_code
-    ) -%}
     {{ return(
-        adapter.get_columns_in_relation(relation)
-        | map(attribute='name') | reject('in', ['file_id', 'line_no']) | sort
+        run_query(
+            "select a.attname from pg_catalog.pg_attribute as a where a.attrelid = to_regclass('landing."
+            ~ layout_code ~ "') and a.attnum > 0 and not a.attisdropped"
+            ~ " and a.attname not in ('file_id', 'line_no') order by a.attname collate \"C\""
+        ).rows | map(attribute=0) | list
     ) }}
 {%- endmacro %}
 

@@ -7,18 +7,20 @@ from typing import Any
 
 from loaders.reference.table_file import open_table
 from tests.cases.book import Given, NotSupported
-from tests.cases.results import Ask, Results, amount, fact, needs
+from tests.cases.results import Ask, Results, amount, fact
 from tests.cases.world import Bench
 
 _NANP = {"number_plan": "nanp", "classify_mode": "npanxx"}
-# Columns in which models may put the class of a number, finest first.
-_CLASSES = ("number_class", "called_number_detail", "called_class")
-# Classes that lie together in one word until the fine ones exist.
-_COARSE = {None, "domestic", "unknown", "n11", "other"}
-# Policies of cases and the settings they stand for: kind, column, value.
+# Policies of cases and the settings of a deck they stand for.
 _POLICIES = {
-    "indeterminate": None,
-    "indeterminate_as_intrastate": ("plan", "indeterminate_rule", "intrastate"),
+    "indeterminate": {"indeterminate_policy": "own"},
+    "indeterminate_as_intrastate": {"indeterminate_policy": "intrastate"},
+    "indeterminate_as_interstate": {"indeterminate_policy": "interstate"},
+    "indeterminate_as_highest": {"indeterminate_policy": "highest"},
+    "highest": {"indeterminate_policy": "highest"},
+    "canada_as_interstate": {"canada_policy": "interstate"},
+    "canada_as_indeterminate": {"canada_policy": "indeterminate"},
+    "territory_as_indeterminate": {"territory_policy": "indeterminate"},
 }
 
 
@@ -26,18 +28,15 @@ def jurisdictional_call(bench: Bench, given: Given) -> dict[str, Ask]:
     """A call on a deck with a price for each jurisdiction."""
     bench.world.needs_places(given.get("npanxx_table"))
     called = str(given["to"])
-    deck = bench.world.real_deck(given["deck"], called)
-    settings: dict[str, Any] = {}
+    settings: dict[str, str] = {}
     if "policy" in given:
         policy = given["policy"]
         if policy not in _POLICIES:
             raise NotSupported(f"needs the policy {policy}")
-        if (setting := _POLICIES[policy]) is not None:
-            settings[setting[1]] = setting[2]
+        settings = _POLICIES[policy]
+    deck = bench.world.real_deck(bench.case.id, given["deck"], called, **settings)
     bench.service(
-        bench.plan(
-            deck, rounding_decimals=given.get("dp"), rounding_mode=given.get("mode"), **settings
-        )
+        bench.plan(deck, rounding_decimals=given.get("dp"), rounding_mode=given.get("mode"))
     )
     record = bench.usage(
         {
@@ -49,7 +48,8 @@ def jurisdictional_call(bench: Bench, given: Given) -> dict[str, Ask]:
     return {
         "from_state": fact(record, "calling_state"),
         "to_state": fact(record, "called_state"),
-        "jurisdiction": fact(record, "jurisdiction"),
+        # As the deck reads it: its policy decides where the record leaves it open.
+        "jurisdiction": fact(record, "retail_jurisdiction"),
         "rate_per_min": fact(record, "retail_price_per_minute"),
         "billed_s": fact(record, "retail_billed_seconds"),
         "charge": amount(record),
@@ -60,13 +60,10 @@ def jurisdiction_of_prefixes(bench: Bench, given: Given) -> dict[str, Ask]:
     """A call between two areas, on a number of each."""
     bench.world.needs_places()
     calling, called = str(given["from_prefix"]), str(given["to_prefix"])
-    settings = {}
-    if not calling.startswith("1"):
-        # The matrix of a wholesale carrier, which does not take foreign callers as international.
-        settings["foreign_origin_rule"] = "indeterminate"
-    deck = bench.deck()
+    # The matrix of a wholesale carrier, which does not take foreign callers as international.
+    deck = bench.deck(is_jurisdictional=True, foreign_origin_policy="indeterminate")
     bench.rate(deck, called[:1], price_per_minute="1")
-    bench.service(bench.plan(deck, **settings))
+    bench.service(bench.plan(deck))
     record = bench.usage(
         {
             "calling_number": "+" + _number(bench, calling),
@@ -75,7 +72,7 @@ def jurisdiction_of_prefixes(bench: Bench, given: Given) -> dict[str, Ask]:
         },
         **_NANP,
     )
-    return {"jurisdiction": fact(record, "jurisdiction")}
+    return {"jurisdiction": fact(record, "retail_jurisdiction")}
 
 
 def number_class(bench: Bench, given: Given) -> dict[str, Ask]:
@@ -93,10 +90,8 @@ def number_class(bench: Bench, given: Given) -> dict[str, Ask]:
 
     def found(results: Results) -> Any:
         leg = results.leg(record)
-        column = next(name for name in _CLASSES if name in leg)
-        if column == "called_class" and leg[column] in _COARSE:
-            raise NotSupported("needs the number classes of classification in full")
-        return leg[column]
+        # With 101XXXX in front the class is of the whole of what was dialled.
+        return "carrier_access_code" if leg["carrier_access_code"] else leg["number_class"]
 
     return {"class": found}
 
@@ -133,18 +128,45 @@ def charged_party(bench: Bench, given: Given) -> dict[str, Ask]:
 
 
 def unreadable_origin(bench: Bench, given: Given) -> dict[str, Ask]:
-    """A caller ID that is no number, under a carrier's own policy."""
-    raise NotSupported("needs a plan setting for callers without a place")
+    """A caller ID that is no number, for a carrier that takes such calls as intrastate."""
+    bench.world.needs_places()
+    deck = bench.deck(is_jurisdictional=True, indeterminate_policy="intrastate")
+    bench.rate(deck, "1", price_per_minute="1")
+    bench.service(bench.plan(deck))
+    record = bench.usage(
+        {
+            "calling_number": given["from"], "called_number": "+" + _number(bench, "1212"),
+            "duration": 60,
+        },
+        **_NANP,
+    )  # fmt: skip
+    return {"jurisdiction": fact(record, "retail_jurisdiction")}
 
 
 def toll_free_origin(bench: Bench, given: Given) -> dict[str, Ask]:
-    """Jurisdiction of an inbound toll-free call by the place of its customer."""
-    raise NotSupported("needs the state of the customer for inbound toll-free calls")
+    """An inbound toll-free call from a state to a customer in another."""
+    if given["to"] != "toll_free":
+        raise NotSupported(f"needs a meaning for a call to {given['to']}")
+    bench.world.needs_places()
+    deck = bench.deck()
+    bench.rate(deck, "1", price_per_minute="1")
+    bench.service(
+        bench.plan(deck, inbound_deck_code=deck), service={"state_code": given["customer_state"]}
+    )
+    record = bench.usage(
+        {
+            "calling_number": "+1" + _exchange(bench, state=given["from_state"]) + "0000",
+            "called_number": "+18005551234", "duration": 60, "direction": "inbound",
+        },
+        **_NANP,
+    )  # fmt: skip
 
+    def kind(results: Results) -> str:
+        leg = results.leg(record)
+        words = (leg["direction"], leg["called_class"], leg["jurisdiction"])
+        return " ".join(str(word) for word in words).replace("_", "-")
 
-def usf_class(bench: Bench, given: Given) -> dict[str, Ask]:
-    """The regulatory class of a fee by the type of call."""
-    return {"usf_class": needs("USF classes")} if given["call_type"] else {}
+    return {"type": kind}
 
 
 def _number(bench: Bench, prefix: str) -> str:
@@ -154,11 +176,12 @@ def _number(bench: Bench, prefix: str) -> str:
     return prefix.ljust(11 if prefix.startswith("1") else 12, "0")
 
 
-def _exchange(bench: Bench, npa: str) -> str:
-    for state, npanxx in _exchanges(bench):
-        if npanxx.startswith(npa) and state:
+def _exchange(bench: Bench, npa: str = "", state: str = "") -> str:
+    for place, npanxx in _exchanges(bench):
+        if npanxx.startswith(npa) and state in ("", place):
             return npanxx
-    raise NotSupported(f"needs an exchange of area code {npa} in the CO code report")
+    where = f"area code {npa}" if npa else state
+    raise NotSupported(f"needs an exchange of {where} in the CO code report")
 
 
 def _exchanges(bench: Bench) -> Iterator[tuple[str, str]]:

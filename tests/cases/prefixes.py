@@ -19,7 +19,7 @@ def lookup(bench: Bench, given: Given) -> dict[str, Ask]:
     destination = str(given["destination"])
     named = given["deck"]
     if isinstance(named, str):
-        deck = bench.world.real_deck(named, destination)
+        deck = bench.world.real_deck(bench.case.id, named, destination)
         written = {}
         shift = ""
     else:
@@ -69,7 +69,7 @@ def _own_deck(bench: Bench, rows: list[dict[str, Any]], shift: str) -> tuple[str
         written[digits] = code
         values: dict[str, Any] = {}
         price = row.pop("rate", row.pop("rate_per_min", "1"))
-        is_blocked = price in (None, "") or row.pop("status", "") == "blocked"
+        is_blocked = row.pop("status", "") == "blocked" or price in (None, "")
         values |= {"status": "blocked"} if is_blocked else {"price_per_minute": price}
         for name, column in {
             "name": "destination_name", "destination_name": "destination_name",

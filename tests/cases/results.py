@@ -48,6 +48,12 @@ _INVOICES = """
     from dry_billing.draft_invoice as invoice
     inner join reference.account_key on invoice.account_id = account_key.account_id
 """
+_USF = """
+    select to_jsonb(base)::text from dry_marts.rpt_usf__contribution_base as base
+"""
+_USF_FACTORS = """
+    select to_jsonb(factor)::text from dry_marts.rpt_usf__factor as factor
+"""
 _MARGINS = """
     select file_id, line_no, leg_no, margin_amount from dry_marts.fct_rated_usage
 """
@@ -63,6 +69,8 @@ class Results:
         self._lines: dict[tuple[date, str], list[Row]] = {}
         self._invoices: dict[tuple[date, str], Row] = {}
         self._margins: dict[tuple[int, int, int], Decimal | None] = {}
+        self._usf: dict[str, list[Row]] = {}
+        self._usf_factors: dict[str, Row] = {}
 
     def read_invoices(self, cursor: Cursor, month: date) -> None:
         """The draft invoices of a month, while they stand."""
@@ -74,6 +82,15 @@ class Results:
             self._invoices[month, account] = _row(text)
         cursor.execute(_MARGINS)
         self._margins = {(row[0], row[1], row[2]): row[3] for row in cursor.fetchall()}
+        self._usf = {}
+        cursor.execute(_USF)
+        for (text,) in cursor.fetchall():
+            row = _row(text)
+            self._usf.setdefault(row["period_month"], []).append(row)
+        cursor.execute(_USF_FACTORS)
+        for (text,) in cursor.fetchall():
+            row = _row(text)
+            self._usf_factors[row["fund_code"]] = row
 
     def legs(self, record: Record) -> list[Row]:
         """The rated legs of a usage record."""
@@ -116,6 +133,17 @@ class Results:
         if invoice is None:
             raise LookupError("there is no invoice")
         return invoice
+
+    def usf_base(self, month: date) -> Row:
+        """The only row of the universal service report of a month."""
+        rows = self._usf.get(month.isoformat(), [])
+        if len(rows) != 1:
+            raise LookupError(f"{len(rows)} rows of the USF report in place of one")
+        return rows[0]
+
+    def usf_factor(self, fund_code: str) -> Row:
+        """A fund's factor, as the report of factors has it."""
+        return self._usf_factors[fund_code]
 
     def _place(self, record: Record) -> tuple[int, int]:
         return self._file_ids[record.source_code], record.line_no

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.cases import calls, charges, places, prefixes
+from tests.cases import calls, charges, places, prefixes, usf
 from tests.cases.book import Case, Given, NotSupported
 from tests.cases.results import Ask
 from tests.cases.world import Bench
@@ -22,7 +22,10 @@ _RULES: tuple[tuple[frozenset[str], frozenset[str], Translator], ...] = tuple(
         ("jurisdiction", "from_prefix to_prefix", places.jurisdiction_of_prefixes),
         ("jurisdiction", "from", places.unreadable_origin),
         ("jurisdiction", "from_state customer_state", places.toll_free_origin),
-        ("jurisdiction", "call_type", places.usf_class),
+        ("", "call_type", usf.class_of_fee),
+        ("usf", "safe_harbour_pct", usf.safe_harbour),
+        ("usf", "projected_revenue_bn revenue_requirement_bn", usf.contribution_base),
+        ("usf", "", usf.actual_jurisdiction),
         ("classification", "dialled", places.number_class),
         ("", "to from customer", places.charged_party),
         ("", "buy_rate sell_rate", calls.two_sides),
@@ -40,7 +43,6 @@ _RULES: tuple[tuple[frozenset[str], frozenset[str], Translator], ...] = tuple(
 
 # What whole areas wait for, where no translator knows the shape.
 _WAITING = {
-    "usf": "the USF contribution base",
     "allowance": "period rating: allowances",
     "tiers": "period rating: volume tiers",
     "commitment": "period rating: commitments and caps",

@@ -10,10 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
+from loaders.decks import DeckOptions, import_deck
+from loaders.errors import RatehouseError
 from loaders.reference.kinds import KINDS
 from tests.cases.book import Case, NotSupported
 
@@ -31,8 +34,8 @@ CHARGE_COLUMNS = (
     "record_id", "service_key", "product_code", "description", "charge_type", "period_from",
     "period_to", "event_date", "quantity", "unit_price", "net_amount", "currency_code",
 )  # fmt: skip
-# Rows of a deck beyond this many are left out where they share no area with any destination.
-_WHOLE_DECK = 50_000
+# Of longer sheets only the lines of the areas called are imported: all would take a minute.
+_WHOLE_SHEET = 50_000
 
 
 class Catalogue:
@@ -87,6 +90,16 @@ class Record:
 
 
 @dataclass
+class Sheet:
+    """A deck of the reference folder, and the destinations of the calls it prices."""
+
+    deck_code: str
+    path: Path
+    destinations: set[str] = field(default_factory=set)
+    case_ids: set[str] = field(default_factory=set)
+
+
+@dataclass
 class _File:
     """The records of one source."""
 
@@ -103,10 +116,11 @@ class World:
         self._rows: dict[str, list[tuple[str, dict[str, str]]]] = {}
         self._sources: dict[tuple[tuple[str, str], ...], str] = {}
         self._files: dict[str, _File] = {}
-        self._destinations: dict[str, set[str]] = {}
+        self._sheets: dict[tuple[Any, ...], Sheet] = {}
         # Reports of the numbering administrator that cases look numbers up in.
         self.reports: dict[str, Path] = {}
         self.months: set[date] = set()
+        self._own_months = 0
 
     def add(self, kind: str, case_id: str, row: Mapping[str, Any]) -> None:
         """A reference row of a case."""
@@ -155,6 +169,13 @@ class World:
         """Whose row stands on a line of the reference file last written."""
         return self._rows[kind][line - 2][0]
 
+    def own_month(self) -> date:
+        """A month in which no other case has anything: reports add up whole months."""
+        self._own_months += 1
+        # Reports are of all months: nothing has to be invoiced in this one.
+        self.months.add(SOME_MONTH)
+        return date(2001 + self._own_months // 12, 1 + self._own_months % 12, 1)
+
     def write_reference(self, folder: Path) -> list[tuple[str, Path]]:
         """One file per kind that has rows, in order of dependency."""
         written = []
@@ -194,69 +215,52 @@ class World:
         pattern = f"{table}.*" if table else "co_codes*"
         self.reports["npanxx"] = self.find(pattern, f"the CO code report ({pattern})")
 
-    def real_deck(self, name: str, destination: str) -> str:
+    def real_deck(self, case_id: str, name: str, destination: str, **settings: Any) -> str:
         """The code of a deck of the reference folder, and that this destination is rated."""
-        self.find(f"{name}.csv*", f"the deck {name}")
-        self._destinations.setdefault(name, set()).add(destination)
-        return name
+        path = self.find(f"{name}.csv*", f"the deck {name}")
+        self.catalogue.check("deck", settings)
+        key = (name, *sorted(settings.items()))
+        if key not in self._sheets:
+            code = f"{name}_{len(self._sheets) + 1}"
+            self._sheets[key] = Sheet(code, path)
+            with _opened(path) as stream:
+                is_jurisdictional = "intrastate" in stream.readline().lower()
+            self.add(
+                "deck",
+                "sheets",
+                {
+                    "deck_code": code, "deck_name": name, "side": "retail",
+                    "currency_code": "USD", "is_jurisdictional": is_jurisdictional, **settings,
+                },
+            )  # fmt: skip
+        self._sheets[key].destinations.add(destination)
+        self._sheets[key].case_ids.add(case_id)
+        return self._sheets[key].deck_code
 
-    def load_decks(self) -> None:
-        """The rows of the real decks that cases asked for."""
-        for name, destinations in self._destinations.items():
-            _add_deck(self, name, self.find(f"{name}.csv*", name), destinations)
+    def import_sheets(self, connection: Connection, folder: Path) -> dict[str, str]:
+        """The rows of the decks that cases named, as an operator imports them; what is refused."""
+        refused: dict[str, str] = {}
+        for sheet in self._sheets.values():
+            path = folder / f"{sheet.deck_code}.csv"
+            with _opened(sheet.path) as stream:
+                lines = stream.readlines()
+            if len(lines) > _WHOLE_SHEET:
+                areas = tuple(sorted(number[:4] for number in sheet.destinations))
+                lines = [lines[0], *(line for line in lines[1:] if line.startswith(areas))]
+            path.write_text("".join(lines), encoding="utf-8")
+            options = DeckOptions(effective="beginning", is_full=True)
+            try:
+                import_deck(connection, path, sheet.deck_code, options)
+            except RatehouseError as error:
+                reason = f"its deck is refused: {str(error).splitlines()[-1].strip()}"
+                refused |= dict.fromkeys(sheet.case_ids, reason)
+        return refused
 
 
-# Header words of rate sheets, small and without signs, by what they mean.
-_DECK_WORDS = {
-    "prefix": ("prefix", "code"),
-    "destination_name": ("destination", "targetpatternname"),
-    "price_per_minute": ("rate", "perminutecharge", "costminusd"),
-    "interstate": ("interstaterate",),
-    "intrastate": ("intrastaterate",),
-    "indeterminate": ("indeterminaterate",),
-    "connection_fee": ("connectioncharge", "connectioncostusd"),
-    "minimum_seconds": ("firstinterval", "initialincrement", "chargeperiod"),
-    "increment_seconds": ("subinterval", "increment", "chargeperiod"),
-    "grace_seconds": ("gracetime",),
-    "valid_from": ("startdate", "effectivedate"),
-    "valid_to": ("enddate",),
-}
-_JURISDICTIONS = ("interstate", "intrastate", "indeterminate")
-
-
-def _add_deck(world: World, name: str, path: Path, destinations: set[str]) -> None:
-    opened = gzip.open if path.name.endswith(".gz") else open
-    with opened(path, "rt", encoding="utf-8-sig", newline="") as stream:  # type: ignore[operator]
-        reader = csv.reader(stream)
-        header = [re.sub(r"[^a-z]", "", word.lower()) for word in next(reader)]
-        places = {
-            meaning: header.index(word)
-            for meaning, words in _DECK_WORDS.items()
-            for word in words
-            if word in header
-        }
-        rows = [{mean: row[at].strip() for mean, at in places.items()} for row in reader]
-    by_jurisdiction = "interstate" in places
-    if len(rows) > _WHOLE_DECK:
-        areas = {destination[:4] for destination in destinations}
-        rows = [row for row in rows if row["prefix"].lstrip("+")[:4] in areas]
-    owner = f"deck {name}"
-    world.add(
-        "deck",
-        owner,
-        {
-            "deck_code": name, "deck_name": name, "side": "retail", "currency_code": "USD",
-            "is_jurisdictional": by_jurisdiction,
-        },
-    )  # fmt: skip
-    for row in rows:
-        common = {key: value for key, value in row.items() if key not in _JURISDICTIONS and value}
-        common["prefix"] = row["prefix"].lstrip("+")
-        common["deck_code"] = name
-        for jurisdiction in _JURISDICTIONS if by_jurisdiction else ("any",):
-            price = row["price_per_minute" if jurisdiction == "any" else jurisdiction]
-            priced = {"price_per_minute": price} if price else {"status": "blocked"}
-            world.add("rate", owner, {**common, "jurisdiction": jurisdiction, **priced})
+def _opened(path: Path) -> IO[str]:
+    if path.name.endswith(".gz"):
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
 
 
 class Bench:
@@ -298,14 +302,17 @@ class Bench:
         self.add("plan", plan_code=code, plan_name=code, deck_code=deck_code, **exact | stated)
         return code
 
-    def service(self, plan_code: str | None = None, suffix: str = "", **account: Any) -> str:
+    def service(
+        self, plan_code: str | None = None, suffix: str = "", *,
+        service: Mapping[str, Any] | None = None, **account: Any,
+    ) -> str:  # fmt: skip
         """An account with one service, which records name by its code."""
         code = self.code + suffix
         self.add(
             "account", account_code=code, customer_name=code, bill_group=BILL_GROUP,
             plan_code=plan_code, **account,
         )  # fmt: skip
-        self.add("service", service_code=code, account_code=code)
+        self.add("service", service_code=code, account_code=code, **service or {})
         self.add(
             "service_identifier", service_code=code, identifier_kind="account_key",
             identifier_value=code,

@@ -60,10 +60,6 @@ def place_of(
     digits = number.e164
     if digits[0] != "1":
         return Place("international", None, True, "international")
-    area = reference.area_code(digits[1:4], at)
-    if area is None or not truth(area.get("is_in_service")):
-        return Place("unknown", None, False, "unassigned")
-    number_class = _area_class(area)
     exchange = reference.exchange(digits[1:7], at)
     lata = reference.lata(digits[1:7], at)
     if exchange is not None and not truth(exchange.get("is_in_service")):
@@ -71,6 +67,10 @@ def place_of(
     centre = None
     if exchange is not None and exchange.get("rate_centre"):
         centre = (exchange["state_code"].upper(), exchange["rate_centre"].upper())
+    area = reference.area_code(digits[1:4], at)
+    if area is None or not truth(area.get("is_in_service")):
+        return Place("unknown", None, False, "unassigned", lata, centre)
+    number_class = _area_class(area)
     state = None
     foreign = area.get("country", "") not in ("US", "")
     in_us = number_class in ("us_geographic", "us_territory")

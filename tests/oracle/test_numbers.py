@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.oracle.numbers import load_number_plans, read_number
+from tests.oracle.numbers import load_number_plans, read_called, read_number
 from tests.oracle.run import NUMBER_PLANS
 
 PLANS = load_number_plans(NUMBER_PLANS)
@@ -83,3 +83,45 @@ def test_number(plan: str, raw: str | None, number_class: str, e164: str | None)
 def test_digits_as_dialled_are_kept_for_short_numbers() -> None:
     assert read_number("411", PLANS["nanp"]).dialled == "411"
     assert read_number("1-0-1", PLANS["nanp"]).dialled == "101"
+
+
+@pytest.mark.parametrize(
+    ("plan", "raw", "number_class", "e164", "dialling", "code"),
+    [
+        ("nanp", "10102882125550100", "e164", "12125550100", None, "0288"),
+        ("nanp", "101028812125550100", "e164", "12125550100", None, "0288"),
+        ("nanp", "101028802125550100", "e164", "12125550100", "operator_assisted", "0288"),
+        ("nanp", "1010288011442079460999", "e164", "442079460999", None, "0288"),
+        ("nanp", "1010288411", "n11", None, None, "0288"),
+        ("nanp", "10102880", "extension", None, "local_operator", "0288"),
+        ("nanp", "10102885550100", "e164", "13125550100", None, "0288"),
+        ("nanp", "1010288", "service_code", None, None, "0288"),
+        ("nanp", "950-1288", "service_code", None, None, "1288"),
+        ("nanp", "02125550100", "e164", "12125550100", "operator_assisted", None),
+        ("nanp", "01442079460999", "e164", "442079460999", "operator_assisted", None),
+        ("nanp", "00", "extension", None, "long_distance_operator", None),
+        ("nanp", "1170", "extension", None, "vertical_service", None),
+        ("nanp", "5550100", "e164", "13125550100", None, None),
+        ("nanp", "1550100", "invalid", None, None, None),
+        ("nanp", "+10102881", "invalid", None, None, None),
+        ("e164", "10102882125550100", "invalid", None, None, None),
+        ("uk", "5550100", "invalid", None, None, None),
+    ],
+)
+def test_what_is_dialled_in_front_of_a_number(
+    plan: str,
+    raw: str,
+    number_class: str,
+    e164: str | None,
+    dialling: str | None,
+    code: str | None,
+) -> None:
+    number = read_called(raw, PLANS[plan], "13125550199")
+    assert (number.number_class, number.e164, number.dialling, number.carrier_code) == (
+        number_class, e164, dialling, code,
+    )  # fmt: skip
+
+
+def test_seven_digits_need_a_caller_of_north_america() -> None:
+    assert read_called("5550100", PLANS["nanp"], "442079460000").number_class == "invalid"
+    assert read_called("5550100", PLANS["nanp"], None).number_class == "invalid"

@@ -392,6 +392,7 @@ class UsageRater:
             reference, plan, leg.direction or "", leg.rated_number, leg.call,
             leg.billable_seconds, at,
         )  # fmt: skip
+        number = leg.rated_number
         deck_code = plan["inbound_deck_code"] if inbound else plan["deck_code"]
         leg = replace(leg, retail_deck_code=deck_code, retail_prefix=retail.prefix)
         deck = reference.deck(deck_code, at)
@@ -408,7 +409,7 @@ class UsageRater:
         if inbound or not cost_deck:
             return leg
         cost = cost_price(
-            reference, cost_deck, leg.rated_number,
+            reference, cost_deck, number,
             replace(leg.call, centres=None) if leg.call else None, leg.billable_seconds, at,
         )
         return replace(

@@ -79,10 +79,12 @@ select
     judged.*,
     -- the same comparison with the number that the call was routed by
     case
-        when judged.lrn_state is null then judged.jurisdiction
-        when judged.classify_mode = 'pre_classified' then judged.jurisdiction
-        when judged.jurisdiction not in ('intrastate', 'interstate') then judged.jurisdiction
-        else {{ compared_states('judged.calling_state', 'judged.lrn_state') }}
+        when
+            judged.lrn_state is not null
+            and judged.classify_mode <> 'pre_classified'
+            and judged.jurisdiction in ('intrastate', 'interstate')
+            then {{ compared_states('judged.calling_state', 'judged.lrn_state') }}
+        else judged.jurisdiction
     end as lrn_jurisdiction,
     case
         when judged.usage_type in ('sms', 'mms') then 'messages'

@@ -11,6 +11,8 @@
     case
         when {{ leg }}.{{ side }}_is_free then 0
         when {{ leg }}.{{ side }}_price_per_call is not null then {{ leg }}.{{ side }}_price_per_call
+        when {{ leg }}.{{ side }}_split is not null
+            then ({{ leg }}.{{ side }}_split ->> 'amount')::numeric
         else
             {{ leg }}.{{ side }}_billed_seconds * {{ leg }}.{{ side }}_price_per_minute
             / {{ leg }}.{{ side }}_minute_seconds
@@ -32,7 +34,7 @@
 
 {#- What is above the maximum charge, negative. By period: the call is cut every
     cap_period_seconds, each part costs at most the maximum; connection fee and minimum are of the
-    first part. A price per call has one part. -#}
+    first part. A price per call, and a call with steps, is one part. -#}
 {% macro maximum_reduction(leg, side) -%}
     {%- set ns = leg ~ '.' ~ side -%}
     {%- set once = '(' ~ ns ~ '_fee + coalesce(' ~ ns ~ '_minimum_top_up, 0))' -%}
@@ -45,6 +47,7 @@
         when
             {{ period }} is null
             or {{ ns }}_price_per_call is not null
+            or {{ ns }}_split is not null
             or {{ ns }}_billed_seconds <= {{ period }}
             then least({{ maximum }} - {{ once }} - {{ ns }}_terms_usage, 0)
         else

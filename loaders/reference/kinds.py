@@ -77,6 +77,11 @@ KINDS: dict[str, Kind] = {
             {"deck_code": ("deck", "deck_code")},
         ),
         Kind(
+            "rate_step",
+            ("deck_code", "prefix", "jurisdiction", "from_second"),
+            {"deck_code": ("deck", "deck_code")},
+        ),
+        Kind(
             "charge_tariff",
             ("charge_tariff_code", "product_code"),
             {"usf_safe_harbour": ("usf_safe_harbour", "harbour_code")},

@@ -235,6 +235,15 @@ class _Checks:
                 "select line, identifier_value from load_row where identifier_kind = 'pattern' "
                 "and identifier_value !~ '^[0-9]{1,14}[{]![}]$'",
             )
+        if self._kind.name == "rate_step":
+            self._find(
+                "prefix",
+                "the deck has no row of this prefix and jurisdiction for the step to belong to",
+                "select line, prefix from load_row as n where not exists "
+                "(select from reference.rate as r where r.deck_code = n.deck_code "
+                "and r.prefix = n.prefix and r.jurisdiction = n.jurisdiction "
+                "and r.recorded_to = 'infinity')",
+            )
         if self._kind.name == "source":
             self._source_layouts()
         if self._kind.name == "collector":

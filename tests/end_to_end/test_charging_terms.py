@@ -32,9 +32,12 @@ class World:
         self.rng = random.Random(seed)
         self.kinds: dict[str, list[Row]] = {
             kind: []
-            for kind in ("deck", "rate", "plan", "account", "service", "service_identifier")
+            for kind in (
+                "deck", "rate", "rate_step", "plan", "account", "service", "service_identifier",
+            )
         }
         for number in range(PLANS):
+            self.is_plain = number == 0
             self._add(number)
         self.kinds["source"] = []
         self.calls: dict[str, list[Row]] = {}
@@ -48,7 +51,9 @@ class World:
             self.calls[f"calls{number}"] = [self._call(call) for call in range(PLANS * CALLS)]
 
     def _maybe(self, *values: str) -> str:
-        """One of the values, or nothing half of the time."""
+        """One of the values, or nothing half of the time; nothing for the first, plain plan."""
+        if self.is_plain:
+            return ""
         return self.rng.choice(values) if self.rng.random() < 0.5 else ""
 
     def _settings(self) -> dict[str, str]:
@@ -78,13 +83,20 @@ class World:
     def _add_rates(self, deck: str) -> None:
         for prefix in DESTINATIONS:
             own = self._settings() if self.rng.random() < 0.3 else {}
-            is_per_call = self.rng.random() < 0.2
+            is_per_call = not self.is_plain and self.rng.random() < 0.2
             self.kinds["rate"].append({
                 "deck_code": deck, "prefix": prefix, **own,
                 "connection_fee": self._maybe("0.05", "0.0123"),
                 "price_per_minute": "" if is_per_call else f"{self.rng.random() / 5:.7f}",
                 "price_per_call": f"{self.rng.random():.3f}" if is_per_call else "",
             })  # fmt: skip
+            if self.rng.random() < 0.3 and not (is_per_call or self.is_plain):
+                for second in sorted(self.rng.sample((0, 10, 60, 61, 600), 2)):
+                    self.kinds["rate_step"].append({
+                        "deck_code": deck, "prefix": prefix, "from_second": str(second),
+                        "increment_seconds": self.rng.choice(("1", "7", "60")),
+                        "price_per_minute": f"{self.rng.random() / 5:.4f}",
+                    })  # fmt: skip
 
     def _add(self, number: int) -> None:
         self.kinds["deck"].append(self._deck(f"D{number}", "retail"))
@@ -159,6 +171,8 @@ def test_the_calls_met_every_setting(rated: Path, warehouse: Warehouse) -> None:
         "count(*) filter (where retail_unit_price is not null), "
         "count(*) filter (where retail_billed_seconds = 0), "
         "count(*) filter (where retail_has_terms is null), "
+        "count(*) filter (where jsonb_array_length(retail_parts) > 1), "
+        "count(*) filter (where jsonb_array_length(cost_parts) > 1), "
         "count(*) filter (where cost_minimum_top_up > 0 or cost_maximum_reduction < 0) "
         "from rating.current_rated_usage where state = 'billed'"
     )[0]

@@ -38,6 +38,21 @@ def billed_seconds(
     raise ValueError(f"unknown increment base {base}")
 
 
+def _stepped(steps: list[Row], seconds: int) -> tuple[int, Fraction]:
+    """Billed seconds and seconds by price; of two steps from one second the later one counts."""
+    billed, amount = 0, Fraction(0)
+    for second in range(seconds):
+        (*_, step) = (step for step in steps if int(step["from_second"]) <= second)
+        start = int(step["from_second"])
+        if (second - start) % int(step["increment_seconds"]):
+            continue  # inside an increment that is billed already
+        later = [int(s["from_second"]) for s in steps if int(s["from_second"]) > start]
+        count = min([int(step["increment_seconds"]), *(bound - second for bound in later)])
+        billed += count
+        amount += count * Fraction(decimal(step["price_per_minute"]))
+    return billed, amount
+
+
 def find_rate(
     reference: Reference, deck: Row, digits: str, jurisdiction: str | None, at: dt.datetime
 ) -> Row | None:
@@ -106,8 +121,9 @@ def price(
     if row["status"] == "blocked":
         return Price("destination_blocked", row["prefix"])
     status, seconds, components = _charge(
-        row, deck, int(round_amount(Fraction(billable), 0, duration_rounding)), increment_base
-    )
+        row, deck, int(round_amount(Fraction(billable), 0, duration_rounding)), increment_base,
+        reference.steps(row),
+    )  # fmt: skip
     gross = sum((part for part in components.values() if part is not None), Fraction(0))
     kept = 1 - Fraction(discount) / 100
     if discount:
@@ -137,7 +153,7 @@ def _round(amount: Fraction, decimals: int, unit: str | None, mode: str) -> Frac
 
 
 def _charge(
-    row: Row, deck: Row, whole: int, increment_base: str
+    row: Row, deck: Row, whole: int, increment_base: str, steps: list[Row]
 ) -> tuple[str, int, dict[str, Fraction | None]]:
     """Status, billed seconds and the components, walked through one after the other."""
 
@@ -179,6 +195,17 @@ def _charge(
     per_call = row.get("price_per_call")
     if per_call:
         parts = [Fraction(per_call)]
+    elif steps and seconds:
+        minimum = int(row.get("minimum_seconds") or deck["minimum_seconds"])
+        seconds, amount = _stepped(
+            [
+                {**row, "from_second": "0",
+                 "increment_seconds": row.get("increment_seconds") or deck["increment_seconds"]},
+                *steps,
+            ],
+            max(charged, minimum),
+        )  # fmt: skip
+        parts = [amount / minute]
     else:
         period = int(deck["cap_period_seconds"]) if most and rule == "per_period" else seconds
         price = Fraction(decimal(row["price_per_minute"])) / minute

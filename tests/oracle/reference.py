@@ -31,6 +31,7 @@ _DEFAULTS = {
         "rounding_decimals": "6", "rounding_mode": "half_up",
     },
     "rate": {"jurisdiction": "any", "status": "open", "connection_fee": "0"},
+    "rate_step": {"jurisdiction": "any", "increment_seconds": "1"},
     "charge_tariff": {
         "charge_class": "recurring", "proration": "none", "rounding_decimals": "2",
         "rounding_mode": "half_up", "currency_code": "USD",
@@ -91,6 +92,7 @@ class Reference:
         self._plans = index("plan", "plan_code")
         self._decks = index("deck", "deck_code")
         self._rates = index("rate", "deck_code", "prefix")
+        self._steps = index("rate_step", "deck_code", "prefix", "jurisdiction")
         self._npa = index("npa", "npa")
         self._npanxx = index("npanxx", "npanxx")
         self._latas = index("lata", "npanxx")
@@ -149,6 +151,13 @@ class Reference:
 
     def rates(self, deck_code: str, prefix: str, at: dt.datetime) -> list[Row]:
         return [d.row for d in self._rates.get((deck_code, prefix), ()) if d.holds(at)]
+
+    def steps(self, rate: Row) -> list[Row]:
+        """The steps of a rate row: those in force where it starts."""
+        key = (rate["deck_code"], rate["prefix"], rate["jurisdiction"])
+        at = _instant(rate.get("valid_from"), _ALWAYS)
+        found = [d.row for d in self._steps.get(key, ()) if d.holds(at)]
+        return sorted(found, key=lambda row: int(row["from_second"]))
 
     def area_code(self, npa: str, at: dt.datetime) -> Row | None:
         return self._one(self._npa.get((npa,), []), at)

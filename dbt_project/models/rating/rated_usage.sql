@@ -112,6 +112,8 @@ set_aside as (
         null::numeric(28, 14) as cost_usage_amount,
         null::numeric(28, 14) as cost_minimum_top_up,
         null::numeric(28, 14) as cost_maximum_reduction,
+        null::jsonb as retail_parts,
+        null::jsonb as cost_parts,
         case
             when judged.started_at is not null
                 then {{ period_month('judged.started_at', "'UTC'", 1) }}
@@ -243,6 +245,9 @@ rated as (
         ::numeric(28, 14) as cost_usage_amount,
         decided.cost_minimum_top_up::numeric(28, 14) as cost_minimum_top_up,
         decided.cost_maximum_reduction::numeric(28, 14) as cost_maximum_reduction,
+        case when decided.reason is null then decided.retail_split -> 'parts' end::jsonb
+            as retail_parts,
+        (decided.cost_split -> 'parts')::jsonb as cost_parts,
         case
             when decided.started_at is not null
                 then

@@ -8,6 +8,37 @@ decks as (
     select * from {{ ref('int_reference__decks') }}
 ),
 
+rate_steps as (
+    select * from {{ source('reference', 'rate_step') }}
+),
+
+-- the steps in force where the row starts
+stepped as (
+    select
+        rates.rate_id,
+        jsonb_agg(
+            jsonb_build_object(
+                'from_second', rate_steps.from_second,
+                'increment', rate_steps.increment_seconds,
+                'price', rate_steps.price_per_minute
+            )
+            order by rate_steps.from_second
+        ) as steps
+    from rates
+    inner join rate_steps
+        on
+            rates.deck_code = rate_steps.deck_code
+            and rates.prefix = rate_steps.prefix
+            and rates.jurisdiction = rate_steps.jurisdiction
+            and rates.valid_from >= rate_steps.valid_from
+            and rates.valid_from < rate_steps.valid_to
+    where
+        rates.price_per_minute is not null
+        and {{ known_at_cutoff('rates') }}
+        and {{ known_at_cutoff('rate_steps') }}
+    group by rates.rate_id
+),
+
 settings as (
     select
         rates.rate_id,
@@ -23,9 +54,11 @@ settings as (
         end as maximum_charge,
         case when decks.maximum_charge_rule = 'per_period' then decks.cap_period_seconds end
             as cap_period_seconds,
-        rates.price_per_call
+        rates.price_per_call,
+        stepped.steps
     from rates
     inner join decks on rates.deck_code = decks.deck_code
+    left join stepped on rates.rate_id = stepped.rate_id
     where
         rates.status = 'open'
         and {{ known_at_cutoff('rates') }}
@@ -42,7 +75,8 @@ select
             settings.minimum_charge,
             settings.maximum_charge,
             settings.cap_period_seconds,
-            settings.price_per_call
+            settings.price_per_call,
+            settings.steps
     )::integer as terms_id
 from settings
 where
@@ -53,3 +87,4 @@ where
     or settings.minimum_charge is not null
     or settings.maximum_charge is not null
     or settings.price_per_call is not null
+    or settings.steps is not null

@@ -13,5 +13,6 @@ select distinct
     rate_terms.minimum_charge,
     rate_terms.maximum_charge,
     rate_terms.cap_period_seconds,
-    rate_terms.price_per_call
+    rate_terms.price_per_call,
+    rate_terms.steps
 from rate_terms

@@ -27,7 +27,11 @@ create table rating.current_rated_usage (
     charge_class text, rated_number bigint, retail_prefix text, retail_billed_seconds int,
     retail_unrounded_amount numeric, retail_amount numeric, currency_code text, cost_status text,
     cost_prefix text, cost_billed_seconds int, cost_unrounded_amount numeric,
-    cost_amount numeric, at_risk_amount numeric, period_month date
+    cost_amount numeric, at_risk_amount numeric, period_month date,
+    retail_connection_fee numeric, retail_usage_amount numeric, retail_minimum_top_up numeric,
+    retail_maximum_reduction numeric, retail_discount_amount numeric,
+    cost_connection_fee numeric, cost_usage_amount numeric, cost_minimum_top_up numeric,
+    cost_maximum_reduction numeric
 );
 create table rating.rated_charge (
     rating_run_id bigint, file_id bigint, line_no bigint, source_id int, account_id bigint,

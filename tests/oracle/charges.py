@@ -171,7 +171,9 @@ class ChargeRater:
             reason = {"included": "included_in_plan", "excluded": "excluded_product"}
             return replace(charge, state="not_billable", reason=reason[tariff["price_mode"]])
         part = Fraction(1)
-        if tariff["proration"] == "actual_days" and first is not None and last is not None:
+        is_one_off = get("charge_type", "").lower() == "one_off"
+        is_for_period = first is not None and last is not None and not is_one_off
+        if tariff["proration"] == "actual_days" and is_for_period:
             part = part_of_month(first, last)
         unrounded, rounded = charge_price(tariff, amount, quantity, part)
         return replace(

@@ -181,6 +181,13 @@ def test_directory_assistance_costs_its_fee() -> None:
     assert leg.retail_amount == Fraction(5, 4)
 
 
+def test_directory_assistance_of_an_area_code_is_a_number_where_nothing_is_classified() -> None:
+    classified = one(cdr(dst="13125551212"))
+    assert (classified.charge_class, classified.rated_number) == ("directory", "1411")
+    plain = one(cdr(dst="13125551212"), source="plain")
+    assert (plain.charge_class, plain.rated_number) == ("directory", "13125551212")
+
+
 def test_a_call_between_two_customers_makes_two_legs() -> None:
     out, back = rate(cdr(dst=FREE))
     assert (out.leg_no, out.direction, out.service_code) == (1, "outbound", "SA")

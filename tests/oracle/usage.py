@@ -340,7 +340,11 @@ class UsageRater:
             rated_number = calling.e164
         elif called.number_class == "n11":
             rated_number = f"1{called.dialled}"
-        elif there.number_class == "directory_assistance" and leg.direction == "outbound":
+        elif (
+            there.number_class == "directory_assistance"
+            and leg.direction == "outbound"
+            and mode != "none"
+        ):
             rated_number = "1411"
         elif called.dialling in ("local_operator", "long_distance_operator"):
             rated_number = "1000" if called.dialling == "local_operator" else "1001"

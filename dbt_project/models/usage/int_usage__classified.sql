@@ -109,6 +109,7 @@ select
                 when
                     judged.number_class = 'directory_assistance'
                     and judged.direction = 'outbound'
+                    and judged.classify_mode is distinct from 'none'
                     then 1411
                 else judged.called_number
             end

@@ -23,7 +23,7 @@ from loaders.files.session import copy_from, transaction
 from loaders.reference.errors import SHOWN, ReferenceRefused, Refusal
 from loaders.reference.kinds import KINDS, Kind
 from loaders.reference.table_file import TableFile, open_table, sha256_of
-from loaders.reference.validation import Column, columns_of, validate, validate_typed
+from loaders.reference.validation import Column, columns_of, validate
 
 _ROWS_AT_A_TIME = 500
 _FILE_ENDINGS = (".csv", ".csv.gz", ".zip", ".txt", ".tsv")
@@ -157,7 +157,6 @@ class _Load:
             file_date, skipped, detail = None, 0, table.detail
             cursor.execute(f"create temporary table load_row on commit drop as {table.rows}")
             cursor.execute("analyze load_row")
-            validate_typed(cursor, self._kind, self._path.name)
             added, changed, unchanged, closed = self._compare(columns, None, table.closed)
             rows_read, unchanged = table.rows_read, unchanged + table.rows_unchanged
         else:

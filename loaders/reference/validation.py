@@ -82,14 +82,6 @@ def validate(
     checks.finish()
 
 
-def validate_typed(cursor: Cursor, kind: Kind, file_name: str) -> None:
-    """Check a load_row that another loader made: what the table itself would refuse, in words."""
-    checks = _Checks(cursor, kind, file_name, [])
-    checks.constraints()
-    checks.uniqueness()
-    checks.finish()
-
-
 def _make_typed(
     cursor: Cursor, kind: Kind, columns: dict[str, Column], given: list[str]
 ) -> None:

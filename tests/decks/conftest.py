@@ -49,8 +49,13 @@ class Warehouse:
     def sheet(self, content: str | Path) -> Path:
         return content if isinstance(content, Path) else self.write("sheet.csv", content)
 
-    def preview(self, content: str | Path, deck: str = "NEW", **options: Any) -> DeckPreview:
-        return preview_deck(self.connection, self.sheet(content), deck, DeckOptions(**options))
+    def preview(
+        self, content: str | Path, deck: str = "NEW", build_schema: str = "", **options: Any
+    ) -> DeckPreview:
+        return preview_deck(
+            self.connection, self.sheet(content), deck, DeckOptions(**options),
+            build_schema=build_schema,
+        )  # fmt: skip
 
     def load(self, content: str | Path, deck: str = "NEW", **options: Any) -> DeckImport:
         return import_deck(self.connection, self.sheet(content), deck, DeckOptions(**options))

@@ -28,3 +28,31 @@
         else coalesce(nullif(upper(btrim({{ raw }})), ''), {{ source_currency }})
     end
 {%- endmacro %}
+
+{% macro charge_kind(charge_type) -%}
+    {#- recurring_advance, recurring_arrears, one_off, credit, discount, tax, usage_summary or
+        recurring (anything else), from the canonical words and those of suppliers. -#}
+    {%- set word = "regexp_replace(lower(btrim(" ~ charge_type ~ ")), '[^a-z]+', '_', 'g')" -%}
+    case
+        when {{ word }} in ('recurring_advance', 'advance', 'in_advance') then 'recurring_advance'
+        when {{ word }} in ('recurring_arrears', 'arrears', 'in_arrears') then 'recurring_arrears'
+        when
+            {{ word }} in (
+                'one_off', 'oneoff', 'one_time', 'onetime', 'once', 'non_recurring', 'nrc',
+                'setup', 'set_up', 'activation', 'installation', 'connection'
+            )
+            then 'one_off'
+        when {{ word }} in ('credit', 'credit_note', 'refund', 'cr') then 'credit'
+        when {{ word }} = 'discount' then 'discount'
+        when {{ word }} = 'tax' then 'tax'
+        when {{ word }} in ('usage_summary', 'usage') then 'usage_summary'
+        else 'recurring'
+    end
+{%- endmacro %}
+
+{% macro day_clock(raw, date_order) -%}
+    {#- Local time of a day written with a clock; null without one. -#}
+    case
+        when {{ raw }} like '%:%' then {{ local_timestamp(iso_timestamp(raw, date_order)) }}
+    end
+{%- endmacro %}

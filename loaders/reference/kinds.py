@@ -83,7 +83,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             "charge_tariff",
-            ("charge_tariff_code", "product_code"),
+            ("charge_tariff_code", "product_code", "price_scope", "scope_code"),
             {"usf_safe_harbour": ("usf_safe_harbour", "harbour_code")},
         ),
         Kind(

@@ -34,6 +34,11 @@ _WORDS = {
     "layout_options": 'must be an object like {"conversation_time": "whole_seconds"}',
     "tls_trust": "must be system, file:/path of a CA, or sha256: and a fingerprint",
 }
+# Column of a charge tariff -> the price mode that needs it.
+_MODES = {
+    "unit_price": "list", "markup_percent": "markup", "margin_percent": "margin",
+    "add_on_amount": "add_on",
+}  # fmt: skip
 _NUMBER = r"^-?\d+(\.\d*)?$"
 
 
@@ -227,6 +232,8 @@ class _Checks:
                 "select line, identifier_value from load_row where identifier_kind = 'pattern' "
                 "and identifier_value !~ '^[0-9]{1,14}[{]![}]$'",
             )
+        if self._kind.name == "charge_tariff":
+            self._price_scopes()
         if self._kind.name == "rate_step":
             self._find(
                 "prefix",
@@ -240,6 +247,21 @@ class _Checks:
             self._source_layouts()
         if self._kind.name == "collector":
             self._collector_settings()
+
+    def _price_scopes(self) -> None:
+        """Whose price it is must be known."""
+        for scope, kind, column in (
+            ("service", "service", "service_code"),
+            ("account", "account", "account_code"),
+            ("group", "account", "bill_group"),
+        ):
+            self._find(
+                "scope_code",
+                f"there is no such {'bill group' if scope == 'group' else scope}",
+                f"select line, scope_code from load_row as n where price_scope = '{scope}' "
+                f"and scope_code <> '' and not exists (select from reference.{kind} as c "
+                f"where c.{column} = n.scope_code and c.recorded_to = 'infinity')",
+            )
 
     def _source_layouts(self) -> None:
         self._cursor.execute(
@@ -437,9 +459,13 @@ def _in_words(kind: str, expression: str, names: list[str]) -> tuple[str, str]:
     if kind == "deck" and len(names) > 1:
         return "cap_period_seconds", "must not be empty when maximum_charge_rule is per_period"
     if kind == "charge_tariff" and len(names) > 1:
+        if "scope_code" in names:
+            return "scope_code", "must name whose price it is, and be empty when it is the list's"
+        if "fee_period_days" in names:
+            return "fee_period_days", "must not be empty when fee_period is days"
         column = next(name for name in names if name != "price_mode")
-        mode = "list" if column == "unit_price" else "markup"
-        return column, f"must not be empty when price_mode is {mode}"
+        if column in _MODES:
+            return column, f"must not be empty when price_mode is {_MODES[column]}"
     column = names[0]
     if column in _WORDS:
         return column, _WORDS[column]

@@ -483,3 +483,48 @@ def test_the_real_reports_where_they_are_at_hand(empty_warehouse: Warehouse) -> 
         assert (datetime.now(UTC) - began).total_seconds() < 30
     for path in sorted(folder.glob("npa_report*.csv")):
         assert load_reference(empty_warehouse.connection, "npa", path).rows_added == 800
+
+
+TERMS = (
+    "charge_tariff_code,product_code,product_name,price_mode,margin_percent,add_on_amount,"
+    "fee_period,price_scope,scope_code"
+)
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "value", "words"),
+    [
+        ("T,X,Thing,margin,,,,,", "margin_percent", None, "when price_mode is margin"),
+        ("T,X,Thing,margin,100,,,,", "margin_percent", "100", "less than 100"),
+        ("T,X,Thing,add_on,,,,,", "add_on_amount", None, "when price_mode is add_on"),
+        ("T,X,Thing,pass_through,,,days,,", "fee_period_days", None, "when fee_period is days"),
+        ("T,X,Thing,pass_through,,,,service,", "scope_code", None, "must name whose price it is"),
+        ("T,X,Thing,pass_through,,,,,S1", "scope_code", "S1", "must name whose price it is"),
+        ("T,X,Thing,pass_through,,,,service,NONE", "scope_code", "NONE", "no such service"),
+        ("T,X,Thing,pass_through,,,,account,NONE", "scope_code", "NONE", "no such account"),
+        ("T,X,Thing,pass_through,,,,group,NONE", "scope_code", "NONE", "no such bill group"),
+    ],
+)
+def test_prices_of_charges_say_what_they_lack(
+    reference_warehouse: Warehouse, row: str, column: str, value: str | None, words: str
+) -> None:
+    warehouse = reference_warehouse
+    before = warehouse.rows("select count(*) from reference.charge_tariff")
+    with pytest.raises(ReferenceRefused) as refused:
+        _load(warehouse, "charge_tariff", f"{TERMS}\n{row}\n")
+    (refusal,) = refused.value.refusals
+    assert (refusal.line, refusal.column, refusal.value) == (2, column, value)
+    assert words in refusal.reason
+    assert warehouse.rows("select count(*) from reference.charge_tariff") == before
+
+
+def test_a_price_of_everybody_and_one_of_an_account_hold_together(
+    reference_warehouse: Warehouse,
+) -> None:
+    rows = "S,X,Thing,pass_through,,,,list,\nS,X,Thing,excluded,,,,account,A1\n"
+    assert _load(reference_warehouse, "charge_tariff", f"{TERMS}\n{rows}").rows_added == 2
+    with pytest.raises(ReferenceRefused, match="is valid at the same time as line 2"):
+        _load(
+            reference_warehouse, "charge_tariff",
+            f"{TERMS}\nS,Y,Thing,pass_through,,,,account,A1\nS,Y,Thing,excluded,,,,account,A1\n",
+        )  # fmt: skip

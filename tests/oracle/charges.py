@@ -1,20 +1,21 @@
 """Fixed-fee charges of carriers: rules section 8."""
 
-import calendar
 import datetime as dt
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
 from tests.oracle.invoice import period_of
-from tests.oracle.matching import Match, match_key, match_number
+from tests.oracle.matching import Match, match_keys, match_numbers
 from tests.oracle.numbers import NumberPlan, read_number
+from tests.oracle.proration import Part, prorate
 from tests.oracle.reading import RawFile, RawRecord
 from tests.oracle.reference import Reference, Row, decimal
 from tests.oracle.rounding import round_amount
-from tests.oracle.times import localise, read_day
+from tests.oracle.times import localise, read_day, zone_of
 
 Key = tuple[int, int]
 
@@ -42,7 +43,29 @@ class Charge:
     unrounded_amount: Fraction | None = None
     charge_amount: Fraction | None = None
     cost_amount: Decimal | None = None
+    margin_amount: Fraction | None = None
     period_month: dt.date | None = None
+    part: Part | None = None
+
+
+_ONE_OFFS = {
+    "one_off", "oneoff", "one_time", "onetime", "once", "non_recurring", "nrc", "setup", "set_up",
+    "activation", "installation", "connection",
+}  # fmt: skip
+_CREDITS = {"credit", "credit_note", "refund", "cr"}
+_SCOPES = ("service", "account", "group", "list")
+
+
+def kind_of(charge_type: str) -> str:
+    """What the supplier's word for a charge means, as far as the price depends on it."""
+    word = "_".join(re.findall("[a-z]+", charge_type.lower()))
+    if word in _ONE_OFFS:
+        return "one_off"
+    if word in _CREDITS:
+        return "credit"
+    if word in ("discount", "tax"):
+        return word
+    return "usage_summary" if word in ("usage", "usage_summary") else "recurring"
 
 
 def read_amount(raw: str | None, decimal_mark: str) -> Decimal | None:
@@ -63,28 +86,42 @@ def read_amount(raw: str | None, decimal_mark: str) -> Decimal | None:
     return -value if negative else value
 
 
-def part_of_month(period_from: dt.date, period_to: dt.date) -> Fraction:
-    """Days from first to last, both counted, over the days of the first one's month; at most 1."""
-    days = (period_to - period_from).days + 1
-    month = calendar.monthrange(period_from.year, period_from.month)[1]
-    return min(Fraction(1), Fraction(days, month))
-
-
 def charge_price(
     tariff: Row, amount: Decimal, quantity: Decimal, part: Fraction
 ) -> tuple[Fraction, Fraction]:
-    """Unrounded and rounded retail amount of a charge that is billed."""
+    """Unrounded and rounded retail amount of a charge that is billed; signs are the amount's."""
     mode = tariff["price_mode"]
-    if mode == "list":
-        exact = Fraction(decimal(tariff["unit_price"])) * Fraction(quantity) * part
-        exact = -exact if amount < 0 else exact
-    elif mode == "pass_through":
-        exact = Fraction(amount)
-    else:
-        percent = Fraction(decimal(tariff["markup_percent"]))
-        exact = Fraction(amount) * (1 + percent / 100)
-    rounded = round_amount(exact, int(tariff["rounding_decimals"]), tariff["rounding_mode"])
-    return exact, Fraction(rounded)
+    units = Fraction(abs(quantity))
+    cost = abs(Fraction(amount))
+    if mode != "list" and not units:
+        units = Fraction(1)
+    each = cost / units if units else Fraction(0)
+
+    def setting(name: str) -> Fraction:
+        return Fraction(decimal(tariff.get(name)))
+
+    price = {
+        "list": lambda: setting("unit_price"),
+        "pass_through": lambda: each,
+        "markup": lambda: each
+        + max(
+            each * setting("markup_percent") / 100,
+            setting("markup_floor") if tariff.get("markup_floor") else Fraction(-(10**12)),
+        ),
+        "margin": lambda: each / (1 - setting("margin_percent") / 100),
+        "add_on": lambda: each + setting("add_on_amount"),
+    }[mode]()
+    if tariff.get("minimum_price"):
+        price = max(price, setting("minimum_price"))
+    if tariff.get("price_point"):
+        point = setting("price_point")
+        price = -(-price // point) * point
+    sign = -1 if amount < 0 else 1
+    exact = sign * price * units * part
+    decimals, rounding = int(tariff["rounding_decimals"]), tariff["rounding_mode"]
+    if tariff["rounding_level"] == "unit":
+        return exact, sign * units * Fraction(round_amount(price * part, decimals, rounding))
+    return exact, Fraction(round_amount(exact, decimals, rounding))
 
 
 class ChargeRater:
@@ -120,6 +157,7 @@ class ChargeRater:
             identity = (file.source_code, line, running[line])
         original = self._seen.setdefault(identity, (file.file_id, record.line_no))
 
+        kind = kind_of(get("charge_type", ""))
         amount = read_amount(get("net_amount"), mark)
         charge = replace(charge, carrier_amount=amount, cost_amount=amount)
         if amount is None:
@@ -128,7 +166,9 @@ class ChargeRater:
         quantity = read_amount(quantity_text, mark) if quantity_text else Decimal(1)
         if quantity is None:
             return replace(charge, reason="invalid_quantity")
-        charge = replace(charge, quantity=quantity)
+        if quantity < 0 or kind in ("credit", "discount"):
+            amount = -abs(amount)
+        charge = replace(charge, quantity=abs(quantity), cost_amount=amount)
         try:
             first = read_day(get("period_from"), order)
             last = read_day(get("period_to"), order)
@@ -142,9 +182,12 @@ class ChargeRater:
         if original != (file.file_id, record.line_no):
             return replace(charge, state="duplicate", reason="repeated_record", original=original)
         at = dt.datetime(start.year, start.month, start.day, tzinfo=dt.UTC)
-        match = self._match(get("service_key", ""), get("account_key", ""), source, at)
-        if match is None:
+        matches = self._match(get, source, at)
+        if not matches:
             return replace(charge, reason="service_not_found")
+        match = matches[0]
+        if len({found.service["service_code"] for found in matches}) > 1:
+            return replace(charge, reason="ambiguous_service", match_method=match.method)
         charge = replace(
             charge, service_code=match.service["service_code"], match_method=match.method
         )
@@ -159,9 +202,7 @@ class ChargeRater:
         )
         if source["rating_mode"] == "none":
             return replace(charge, state="not_billable", reason="information_only_source")
-        tariff = self.reference.charge_price(
-            source.get("charge_tariff_code", ""), charge.product_code or "", at
-        )
+        tariff = self._tariff(source, charge, account, at)
         if tariff is None:
             return replace(charge, reason="missing_charge_price")
         charge = replace(
@@ -169,25 +210,83 @@ class ChargeRater:
         )
         if tariff["price_mode"] in ("included", "excluded"):
             reason = {"included": "included_in_plan", "excluded": "excluded_product"}
-            return replace(charge, state="not_billable", reason=reason[tariff["price_mode"]])
-        part = Fraction(1)
-        is_one_off = get("charge_type", "").lower() == "one_off"
-        is_for_period = first is not None and last is not None and not is_one_off
-        if tariff["proration"] == "actual_days" and is_for_period:
-            part = part_of_month(first, last)
-        unrounded, rounded = charge_price(tariff, amount, quantity, part)
+            return replace(
+                charge, state="not_billable", reason=reason[tariff["price_mode"]],
+                margin_amount=-Fraction(amount),
+            )  # fmt: skip
+        currency = get("currency_code", "").strip() or source["currency_code"]
+        if tariff["price_mode"] != "list" and currency != tariff["currency_code"]:
+            return replace(charge, reason="charge_currency_differs")
+        method = tariff["proration"]
+        if (
+            tariff["price_mode"] != "list"
+            or first is None
+            or kind in ("one_off", "tax", "usage_summary")
+            or (method == "actual_days" and last is None)
+        ):
+            method = "none"
+        opened = dt.datetime(start.year, start.month, start.day)
+        since = self.reference.service_start(match.service["service_code"])
+        if int(tariff["trial_days"]) and since is not None:
+            there = since.astimezone(zone_of(account["time_zone"])).date()
+            trial_end = there + dt.timedelta(days=int(tariff["trial_days"]))
+            opened = max(opened, dt.datetime(trial_end.year, trial_end.month, trial_end.day))
+        final = (start if first is None else last) and (last or start) + dt.timedelta(days=1)
+        part = prorate(
+            method, opened, final and dt.datetime(final.year, final.month, final.day),
+            int(account["anchor_day"]), account["time_zone"], tariff,
+        )  # fmt: skip
+        unrounded, rounded = charge_price(tariff, amount, quantity, part.total)
+        margin = rounded - Fraction(amount) if currency == tariff["currency_code"] else None
         return replace(
-            charge, state="billed", reason=None, unrounded_amount=unrounded, charge_amount=rounded
-        )
+            charge, state="billed", reason=None, unrounded_amount=unrounded,
+            charge_amount=rounded, part=part, margin_amount=margin,
+            period_month=self._invoice_month(charge, tariff, account, part),
+        )  # fmt: skip
+
+    def _tariff(self, source: Row, charge: Charge, account: Row, at: dt.datetime) -> Row | None:
+        """The narrowest scope that names the product, then the narrowest markup rule."""
+        codes = {
+            "service": charge.service_code, "account": account["account_code"],
+            "group": account["bill_group"], "list": "",
+        }  # fmt: skip
+        for product in (charge.product_code or "", "*"):
+            for scope in _SCOPES:
+                tariff = self.reference.charge_price(
+                    source.get("charge_tariff_code", ""), product, scope, codes[scope] or "", at
+                )
+                if tariff is not None:
+                    return tariff
+        return None
+
+    def _invoice_month(
+        self, charge: Charge, tariff: Row, account: Row, part: Part
+    ) -> dt.date | None:
+        """The period whose invoice the charge stands on."""
+        timing = tariff["invoice_timing"]
+        month = charge.period_month
+        if timing == "last_day":
+            day = part.end - dt.timedelta(microseconds=1)
+            midnight = dt.datetime(day.year, day.month, day.day)
+            local = localise(midnight, account["time_zone"])[0]
+            month = period_of(local, account["time_zone"], int(account["anchor_day"]))
+        if timing == "period_before" and month is not None:
+            month = (month - dt.timedelta(days=1)).replace(day=1)
+        return month
 
     def _match(
-        self, service_key: str, account_key: str, source: Row, at: dt.datetime
-    ) -> Match | None:
+        self, get: Callable[..., str], source: Row, at: dt.datetime
+    ) -> list[Match]:
+        """The services named by the first key that names any."""
         reference = self.reference
+        service_key, account_key = get("service_key", ""), get("account_key", "")
+        product = f"{account_key.strip()}/{get('product_code', '').strip()}"
         number = read_number(service_key, self.number_plans[source["number_plan"]])
         return (
-            match_number(reference, number.e164, None, at)
-            or match_key(reference, "circuit", service_key, None, at)
-            or match_key(reference, "account_key", service_key, None, at)
-            or match_key(reference, "account_key", account_key, None, at)
+            match_keys(reference, "circuit", service_key, at)
+            or match_numbers(reference, number.e164, at)
+            or match_keys(reference, "account_product", product, at)
+            or match_keys(reference, "account_key", service_key, at)
+            or match_keys(reference, "account_key", account_key, at)
+            or match_keys(reference, "customer_reference", get("order_ref", ""), at)
         )

@@ -263,7 +263,14 @@ def _charge_fields(charge: Charge) -> dict[str, object]:
             "unrounded_amount": charge.unrounded_amount,
             "charge_amount": charge.charge_amount,
             "cost_amount": charge.cost_amount,
+            "margin_amount": charge.margin_amount,
         }
+        if charge.part is not None:
+            fields |= {
+                "charged_part": charge.part.total,
+                "charged_from": charge.part.first.date(),
+                "charged_to": (charge.part.end - dt.timedelta(microseconds=1)).date(),
+            }
     return fields
 
 
@@ -428,6 +435,31 @@ def _compare_invoices(connection: Any, outcome: Outcome) -> Iterator[Difference]
     yield from _differences("invoice_line", expected_lines, actual_lines, named, _SUM_TOLERANCE)
 
 
+def charge_differences(connection: Any, outcome: Outcome) -> list[Difference]:
+    """Where warehouse and oracle disagree about the charges of the oracle's files."""
+    names = {file.file_id: f"{file.source_code}/{file.name}" for file in outcome.files}
+
+    def place(key: tuple[int, ...]) -> str:
+        return f"{names.get(key[0], key[0])} line {key[1]}"
+
+    relation = "current_rated_charge"
+    if not _columns(connection, "rating", relation):
+        relation = "rated_charge"
+    rows = [
+        row
+        for row in _rows(connection, _CHARGE_SQL.format(relation=f"rating.{relation}"))
+        if row["file_id"] in names
+    ]
+    found = list(_repeated(rows, ("file_id", "line_no"), "charge", place))
+    found += _differences(
+        "charge",
+        {(charge.file_id, charge.line_no): _charge_fields(charge) for charge in outcome.charges},
+        {(row["file_id"], row["line_no"]): row for row in rows},
+        place,
+    )
+    return found
+
+
 def compare(connection: Any, demo_dir: Path) -> list[Difference]:
     """Compare the current facts of a database with the oracle's reading of a demo folder."""
     order, received, file_rows = _landed(connection, demo_dir)
@@ -464,21 +496,7 @@ def compare(connection: Any, demo_dir: Path) -> list[Difference]:
         {(row["file_id"], row["line_no"], row["leg_no"]): row for row in usage_rows},
         place,
     )
-    relation = "current_rated_charge"
-    if not _columns(connection, "rating", relation):
-        relation = "rated_charge"
-    charge_rows = [
-        row
-        for row in _rows(connection, _CHARGE_SQL.format(relation=f"rating.{relation}"))
-        if row["file_id"] in ids
-    ]
-    found += _repeated(charge_rows, ("file_id", "line_no"), "charge", place)
-    found += _differences(
-        "charge",
-        {(charge.file_id, charge.line_no): _charge_fields(charge) for charge in outcome.charges},
-        {(row["file_id"], row["line_no"]): row for row in charge_rows},
-        place,
-    )
+    found += charge_differences(connection, outcome)
     found += _compare_invoices(connection, outcome)
     return found
 

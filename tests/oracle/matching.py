@@ -54,3 +54,33 @@ def match_key(
         return None
     service = _service_of(reference, kind, text, direction, at)
     return Match(service, kind) if service is not None else None
+
+
+def _services_of(reference: Reference, kind: str, value: str, at: dt.datetime) -> list[Row]:
+    """Services of an identifier whatever its direction."""
+    found = [reference.service(row["service_code"], at)
+             for row in reference.identifiers(kind, value, at)]  # fmt: skip
+    return [service for service in found if service is not None]
+
+
+def match_numbers(reference: Reference, digits: str | None, at: dt.datetime) -> list[Match]:
+    """All services of the exact number, else of the longest pattern of either direction."""
+    if not digits:
+        return []
+    found = [Match(row, "number") for row in _services_of(reference, "number", digits, at)]
+    sides: dict[str, Match] = {}
+    for length in reference.pattern_lengths:
+        if found or length > len(digits):
+            continue
+        for row in reference.identifiers("pattern", digits[:length] + "{!}", at):
+            service = reference.service(row["service_code"], at)
+            for side in ("outbound", "inbound"):
+                if service is not None and row["direction"] in (side, "both"):
+                    sides.setdefault(side, Match(service, "pattern"))
+    return found or list(sides.values())
+
+
+def match_keys(reference: Reference, kind: str, value: str, at: dt.datetime) -> list[Match]:
+    """All services of a circuit or other key, as text."""
+    text = (value or "").strip()
+    return [Match(row, kind) for row in _services_of(reference, kind, text, at)] if text else []

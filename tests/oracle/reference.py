@@ -34,7 +34,10 @@ _DEFAULTS = {
     "rate_step": {"jurisdiction": "any", "increment_seconds": "1"},
     "charge_tariff": {
         "charge_class": "recurring", "proration": "none", "rounding_decimals": "2",
-        "rounding_mode": "half_up", "currency_code": "USD",
+        "rounding_mode": "half_up", "currency_code": "USD", "price_scope": "list",
+        "scope_code": "", "rounding_level": "line", "fee_period": "month",
+        "fee_period_count": "1", "days_in_month": "30", "full_month_rule": "any_day",
+        "end_rule": "stated", "trial_days": "0", "invoice_timing": "first_day",
     },
 }  # fmt: skip
 
@@ -98,7 +101,9 @@ class Reference:
         self._latas = index("lata", "npanxx")
         self._local = index("local_calling_area", "calling_area_code", "from_state",
                             "from_rate_centre", "to_state", "to_rate_centre")  # fmt: skip
-        self._charge_tariffs = index("charge_tariff", "charge_tariff_code", "product_code")
+        self._charge_tariffs = index(
+            "charge_tariff", "charge_tariff_code", "product_code", "price_scope", "scope_code"
+        )
         self._default_plans = [p for p in rows.get("plan", []) if truth(p.row["is_default"])]
         self.longest_prefix = max((len(key[1]) for key in self._rates), default=0)
         self.pattern_lengths = sorted(
@@ -175,8 +180,15 @@ class Reference:
         """Tell whether a pair of rate centres is listed, in this direction."""
         return self._one(self._local.get((area, *from_centre, *to_centre), []), at) is not None
 
-    def charge_price(self, tariff: str, product: str, at: dt.datetime) -> Row | None:
-        return self._one(self._charge_tariffs.get((tariff, product), []), at)
+    def charge_price(
+        self, tariff: str, product: str, scope: str, code: str, at: dt.datetime
+    ) -> Row | None:
+        return self._one(self._charge_tariffs.get((tariff, product, scope, code), []), at)
+
+    def service_start(self, code: str) -> dt.datetime | None:
+        """When a service began; None for one that has always been there."""
+        start = min(dated.valid_from for dated in self._services[(code,)])
+        return None if start == _ALWAYS else start
 
 
 def decimal(text: str | None, default: str = "0") -> Decimal:

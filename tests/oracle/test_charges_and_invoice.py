@@ -7,9 +7,10 @@ from fractions import Fraction
 
 import pytest
 
-from tests.oracle.charges import Charge, ChargeRater, charge_price, part_of_month, read_amount
+from tests.oracle.charges import Charge, ChargeRater, charge_price, read_amount
 from tests.oracle.invoice import draft_invoices, period_bounds, period_of
 from tests.oracle.numbers import load_number_plans
+from tests.oracle.proration import prorate
 from tests.oracle.reading import RawFile, RawRecord
 from tests.oracle.reference import Reference
 from tests.oracle.run import NUMBER_PLANS
@@ -41,12 +42,15 @@ def test_amounts(raw: str, mark: str, amount: str | None) -> None:
     ],
 )
 def test_proration_by_days(first: tuple, last: tuple, part: Fraction) -> None:
-    assert part_of_month(dt.date(*first), dt.date(*last)) == part
+    end = dt.datetime(*last) + dt.timedelta(days=1)
+    row = tariff("list", proration="actual_days")
+    assert prorate("actual_days", dt.datetime(*first), end, 1, "UTC", row).total == part
 
 
 def tariff(mode: str, **settings: str) -> dict[str, str]:
     return {
-        "price_mode": mode, "rounding_decimals": "2", "rounding_mode": "half_up", **settings,
+        "price_mode": mode, "rounding_decimals": "2", "rounding_mode": "half_up",
+        "rounding_level": "line", "fee_period": "month", "end_rule": "stated", **settings,
     }  # fmt: skip
 
 

@@ -51,6 +51,10 @@ parsed as (
             when charges.period_to_raw is null
                 then {{ last_day_of_month('charges.period_from_raw') }}
         end as month_end,
+        {{ day_clock('charges.period_from_raw', 'work_files.date_order') }} as from_clock,
+        {{ written_offset('charges.period_from_raw') }} as from_offset,
+        {{ day_clock('charges.period_to_raw', 'work_files.date_order') }} as to_clock,
+        {{ charge_kind('charges.charge_type') }} as charge_kind,
         {{ currency_code('charges.currency_code', 'work_files.currency_code') }} as currency,
         {{ clean_number('charges.service_key') }} as service_clean
     from charges
@@ -73,6 +77,8 @@ select
     parsed.product_code,
     parsed.description,
     parsed.charge_type,
+    parsed.charge_kind,
+    parsed.order_ref,
     parsed.event_date,
     case when parsed.period_from_raw is null then parsed.event_date else parsed.stated_from end
         as period_from,
@@ -81,12 +87,20 @@ select
         parsed.month_end,
         case when parsed.period_from_raw is null then parsed.event_date else parsed.stated_from end
     ) as period_to,
-    -- only what recurs and says both its ends is for a part of a month
-    parsed.period_from_raw is not null
-    and coalesce(parsed.stated_to, parsed.month_end) is not null
-    and coalesce(lower(parsed.charge_type), '') <> 'one_off' as is_for_period,
+    parsed.period_from_raw is not null as has_period,
+    coalesce(parsed.stated_to, parsed.month_end) is not null as has_end,
+    parsed.from_clock,
+    parsed.to_clock,
+    -- an instant only where the file says how far its clock is from UTC
+    (parsed.from_clock - parsed.from_offset) at time zone 'UTC' as from_instant,
     parsed.quantity,
     parsed.net_amount,
+    -- credits come as negative amounts, as negative quantities or as a kind of charge
+    case
+        when parsed.quantity < 0 or parsed.charge_kind in ('credit', 'discount')
+            then -abs(parsed.net_amount)
+        else parsed.net_amount
+    end::numeric(28, 14) as signed_amount,
     parsed.currency as currency_code,
     parsed.set_aside_rule,
     case

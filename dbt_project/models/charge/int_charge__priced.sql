@@ -1,80 +1,92 @@
--- Grain: one row per charge line of the current run, with its tariff row and unrounded price.
+-- Grain: one row per charge line of the current run, with its price: of one unit, of the line
+-- unrounded and rounded. Amounts are worked out positive and take the sign of the carrier's last:
+-- a credit is priced as the charge it reverses.
 with charges as (
-    select * from {{ ref('int_charge__matched') }}
+    select * from {{ ref('int_charge__prorated') }}
 ),
 
-services as (
-    select * from {{ ref('int_reference__services') }}
-),
-
-accounts as (
-    select * from {{ ref('int_reference__accounts') }}
-),
-
-tariffs as (
-    select * from {{ source('reference', 'charge_tariff') }}
-),
-
-tariffed as (
+unit_costs as materialized (
     select
         charges.*,
-        accounts.account_id,
-        coalesce(accounts.time_zone, 'UTC') as account_zone,
-        coalesce(accounts.anchor_day, 1) as anchor_day,
-        tariffs.product_name,
-        tariffs.charge_class,
-        tariffs.price_mode,
-        tariffs.unit_price,
-        tariffs.markup_percent,
-        tariffs.proration,
-        tariffs.currency_code as tariff_currency,
-        tariffs.rounding_decimals,
-        tariffs.rounding_mode,
-        tariffs.usf_category,
-        tariffs.usf_jurisdiction,
-        tariffs.usf_safe_harbour,
-        extract(
-            day from date_trunc('month', charges.period_from) + interval '1 month - 1 day'
-        )::integer as month_days
+        abs(charges.quantity) as units,
+        abs(charges.signed_amount)::numeric(38, 20)
+        / coalesce(nullif(abs(charges.quantity), 0), 1) as unit_cost,
+        charges.leading_units / charges.leading_whole
+        + charges.full_periods
+        + charges.trailing_units / charges.trailing_whole as charged_part
     from charges
-    left join services
-        on
-            charges.service_id = services.service_id
-            and charges.charged_at >= services.valid_from
-            and charges.charged_at < services.valid_to
-    left join accounts
-        on
-            services.account_id = accounts.account_id
-            and charges.charged_at >= accounts.valid_from
-            and charges.charged_at < accounts.valid_to
-    left join tariffs
-        on
-            charges.charge_tariff_code = tariffs.charge_tariff_code
-            and charges.product_code = tariffs.product_code
-            and charges.charged_at >= tariffs.valid_from
-            and charges.charged_at < tariffs.valid_to
-            and {{ known_at_cutoff('tariffs') }}
+),
+
+unit_prices as materialized (
+    select
+        unit_costs.*,
+        case unit_costs.price_mode
+            when 'list' then unit_costs.unit_price
+            when 'pass_through' then unit_costs.unit_cost
+            when 'markup'
+                then unit_costs.unit_cost + greatest(
+                    unit_costs.unit_cost * unit_costs.markup_percent / 100, unit_costs.markup_floor
+                )
+            when 'margin' then unit_costs.unit_cost / (1 - unit_costs.margin_percent / 100)
+            when 'add_on' then unit_costs.unit_cost + unit_costs.add_on_amount
+        end as found_price
+    from unit_costs
+),
+
+raised_prices as materialized (
+    select
+        unit_prices.*,
+        case
+            when unit_prices.price_point is null
+                then greatest(unit_prices.found_price, unit_prices.minimum_price)
+            else
+                ceil(
+                    round(
+                        greatest(unit_prices.found_price, unit_prices.minimum_price)
+                        / unit_prices.price_point, 12
+                    )
+                ) * unit_prices.price_point
+        end::numeric(38, 20) as retail_unit_price
+    from unit_prices
+    where unit_prices.found_price is not null
+),
+
+-- part by part: the quotients of a sum would each lose their last digit
+unit_parts as materialized (
+    select
+        raised_prices.file_id,
+        raised_prices.line_no,
+        raised_prices.retail_unit_price,
+        {{ part_of_fee('raised_prices.retail_unit_price', 'raised_prices') }} as unit_amount,
+        {{ part_of_fee('raised_prices.retail_unit_price * raised_prices.units', 'raised_prices') }}
+            as line_amount
+    from raised_prices
 )
 
 select
-    tariffed.*,
-    (case tariffed.price_mode
-        when 'list'
-            then
-                case when tariffed.net_amount < 0 then -1 else 1 end
-                * tariffed.unit_price
-                * tariffed.quantity
-                * case
-                    when tariffed.proration = 'actual_days' and tariffed.is_for_period
-                        then
-                            least(
-                                tariffed.period_to - tariffed.period_from + 1,
-                                tariffed.month_days
-                            )
-                    else tariffed.month_days
-                end
-                / tariffed.month_days
-        when 'pass_through' then tariffed.net_amount
-        when 'markup' then tariffed.net_amount * (1 + tariffed.markup_percent / 100)
-    end)::numeric(28, 14) as unrounded_amount
-from tariffed
+    unit_costs.*,
+    unit_parts.retail_unit_price::numeric(28, 14) as retail_unit_price,
+    (
+        case when unit_costs.signed_amount < 0 then -1 else 1 end
+        * case
+            when unit_costs.price_mode = 'list' or unit_costs.quantity <> 0
+                then unit_parts.line_amount
+            -- an amount without units is one
+            else unit_parts.unit_amount
+        end
+    )::numeric(28, 14) as unrounded_amount,
+    (
+        case when unit_costs.signed_amount < 0 then -1 else 1 end
+        * case
+            when unit_costs.price_mode = 'list' or unit_costs.quantity <> 0 then unit_costs.units
+            else 1
+        end
+        * {{ round_money(
+            'unit_parts.unit_amount', 'unit_costs.rounding_decimals', 'unit_costs.rounding_mode'
+        ) }}
+    )::numeric(28, 14) as amount_of_rounded_units
+from unit_costs
+left join unit_parts
+    on
+        unit_costs.file_id = unit_parts.file_id
+        and unit_costs.line_no = unit_parts.line_no

@@ -11,6 +11,13 @@
         {'columns': ['source_id', 'record_key_hash']},
     ]
 ) }}
+{%- set invoiced_day -%}
+    case
+        when rounded.invoice_timing = 'last_day'
+            then coalesce(rounded.charged_to, rounded.period_to, rounded.period_from)::timestamp
+        else rounded.period_from::timestamp
+    end
+{%- endset %}
 
 with priced as (
     select * from {{ ref('int_charge__priced') }}
@@ -23,6 +30,7 @@ decided as (
             when priced.value_error is not null then priced.value_error
             when priced.original_charge_id is not null then 'repeated_record'
             when {{ is_set_aside_by_layout('priced') }} then priced.set_aside_rule
+            when priced.is_ambiguous then 'ambiguous_service'
             when priced.service_id is null then 'service_not_found'
             when priced.account_id is null then 'account_not_found'
             when priced.rating_mode = 'none' and {{ is_rule_enabled('information_only_source') }}
@@ -30,58 +38,94 @@ decided as (
             when priced.price_mode is null then 'missing_charge_price'
             when priced.price_mode = 'included' then 'included_in_plan'
             when priced.price_mode = 'excluded' then 'excluded_product'
+            when
+                priced.price_mode in ('pass_through', 'markup', 'margin', 'add_on')
+                and priced.currency_code <> priced.tariff_currency
+                then 'charge_currency_differs'
         end as reason
     from priced
+),
+
+rounded as (
+    select
+        decided.*,
+        case
+            when decided.rounding_level = 'unit' then decided.amount_of_rounded_units
+            else {{ round_money(
+                'decided.unrounded_amount', 'decided.rounding_decimals', 'decided.rounding_mode'
+            ) }}
+        end as rounded_amount
+    from decided
 )
 
 select
-    coalesce(decided.account_id, 0)::bigint as account_id,
-    {{ usage_key('decided.file_id', 'decided.line_no', 0) }}::bigint as charge_id,
+    coalesce(rounded.account_id, 0)::bigint as account_id,
+    {{ usage_key('rounded.file_id', 'rounded.line_no', 0) }}::bigint as charge_id,
     {{ run_id() }}::bigint as rating_run_id,
-    decided.file_id::bigint as file_id,
-    decided.line_no::bigint as line_no,
-    decided.source_id::integer as source_id,
-    decided.record_key_hash::bigint as record_key_hash,
-    decided.content_hash::bigint as content_hash,
+    rounded.file_id::bigint as file_id,
+    rounded.line_no::bigint as line_no,
+    rounded.source_id::integer as source_id,
+    rounded.record_key_hash::bigint as record_key_hash,
+    rounded.content_hash::bigint as content_hash,
     case
-        when decided.reason is null then 'billed'
-        when decided.reason = 'repeated_record' then 'duplicate'
-        when decided.reason in ({{ not_billable_reasons() }}) then 'not_billable'
+        when rounded.reason is null then 'billed'
+        when rounded.reason = 'repeated_record' then 'duplicate'
+        when rounded.reason in ({{ not_billable_reasons() }}) then 'not_billable'
         else 'error'
     end::text as state,
-    decided.reason::text as reason,
-    decided.original_charge_id::bigint as original_charge_id,
-    decided.service_id::bigint as service_id,
-    decided.match_method::text as match_method,
-    decided.product_code::text as product_code,
-    coalesce(decided.product_name, decided.description)::text as description,
-    coalesce(decided.charge_class, 'unpriced')::text as charge_class,
-    decided.period_from::date as period_from,
-    decided.period_to::date as period_to,
-    decided.quantity::numeric(18, 4) as quantity,
-    decided.net_amount::numeric(28, 14) as carrier_amount,
-    decided.price_mode::text as price_mode,
-    case when decided.reason is null then decided.unrounded_amount end::numeric(28, 14)
+    rounded.reason::text as reason,
+    rounded.original_charge_id::bigint as original_charge_id,
+    rounded.service_id::bigint as service_id,
+    rounded.match_method::text as match_method,
+    rounded.product_code::text as product_code,
+    coalesce(rounded.product_name, rounded.description)::text as description,
+    coalesce(rounded.charge_class, 'unpriced')::text as charge_class,
+    rounded.period_from::date as period_from,
+    rounded.period_to::date as period_to,
+    rounded.units::numeric(18, 4) as quantity,
+    rounded.net_amount::numeric(28, 14) as carrier_amount,
+    rounded.price_mode::text as price_mode,
+    case when rounded.reason is null then rounded.unrounded_amount end::numeric(28, 14)
         as unrounded_amount,
+    case when rounded.reason is null then rounded.rounded_amount end::numeric(28, 14)
+        as charge_amount,
+    rounded.tariff_currency::text as currency_code,
+    rounded.signed_amount::numeric(28, 14) as cost_amount,
+    rounded.currency_code::text as cost_currency_code,
     case
-        when decided.reason is null
+        when rounded.period_from is not null
             then
-                {{ round_money(
-                    'decided.unrounded_amount', 'decided.rounding_decimals', 'decided.rounding_mode'
-                ) }}
-    end::numeric(28, 14) as charge_amount,
-    decided.tariff_currency::text as currency_code,
-    decided.net_amount::numeric(28, 14) as cost_amount,
-    decided.currency_code::text as cost_currency_code,
-    decided.usf_category::text as usf_category,
-    decided.usf_jurisdiction::text as usf_jurisdiction,
-    decided.usf_safe_harbour::text as usf_safe_harbour,
+                (
+                    {{ period_month(
+                        "(" ~ invoiced_day ~ " at time zone rounded.account_zone)",
+                        'rounded.account_zone', 'rounded.anchor_day'
+                    ) }}
+                    - case
+                        when rounded.invoice_timing = 'period_before' then interval '1 month'
+                        else interval '0'
+                    end
+                )
+    end::date as period_month,
+    rounded.usf_category::text as usf_category,
+    rounded.usf_jurisdiction::text as usf_jurisdiction,
+    rounded.usf_safe_harbour::text as usf_safe_harbour,
+    rounded.charge_kind::text as charge_type,
+    rounded.price_scope::text as price_scope,
+    rounded.proration_used::text as proration,
+    rounded.charged_from::date as charged_from,
+    rounded.charged_to::date as charged_to,
+    (rounded.leading_units / rounded.leading_whole)::numeric(28, 14) as leading_part,
+    rounded.full_periods::integer as full_periods,
+    (rounded.trailing_units / rounded.trailing_whole)::numeric(28, 14) as trailing_part,
+    rounded.charged_part::numeric(28, 14) as charged_part,
+    rounded.charged_days::integer as charged_days,
+    case when rounded.reason is null then rounded.retail_unit_price end::numeric(28, 14)
+        as unit_price,
+    rounded.markup_percent::numeric(9, 4) as markup_percent,
     case
-        when decided.period_from is not null
-            then
-                {{ period_month(
-                    "(decided.period_from::timestamp at time zone decided.account_zone)",
-                    'decided.account_zone', 'decided.anchor_day'
-                ) }}
-    end::date as period_month
-from decided
+        when rounded.currency_code <> rounded.tariff_currency then null
+        when rounded.reason is null then rounded.rounded_amount - rounded.signed_amount
+        when rounded.reason in ('included_in_plan', 'excluded_product') then -rounded.signed_amount
+    end::numeric(28, 14) as margin_amount,
+    rounded.ceased_service_id::bigint as ceased_service_id
+from rounded

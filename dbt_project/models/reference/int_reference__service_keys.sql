@@ -1,4 +1,5 @@
--- Grain: one row per account key or circuit and period: which service it names.
+-- Grain: one row per account key, circuit or other key of charges, and period: which service it
+-- names.
 with identifiers as (
     select * from {{ source('reference', 'service_identifier') }}
 ),
@@ -20,5 +21,5 @@ inner join services
         identifiers.service_code = services.service_code
         and identifiers.valid_during && tstzrange(services.valid_from, services.valid_to)
 where
-    identifiers.identifier_kind in ('account_key', 'circuit')
+    identifiers.identifier_kind not in ('number', 'pattern')
     and {{ known_at_cutoff('identifiers') }}

@@ -25,5 +25,15 @@ select
     rated.currency_code,
     rated.cost_amount,
     rated.cost_currency_code,
-    rated.period_month
+    rated.period_month,
+    rated.charge_type,
+    rated.price_scope,
+    rated.proration,
+    rated.charged_from,
+    rated.charged_to,
+    rated.charged_part,
+    rated.unit_price,
+    rated.margin_amount,
+    round(rated.margin_amount / nullif(rated.charge_amount, 0) * 100, 4)::numeric(18, 4)
+        as margin_percent
 from rated

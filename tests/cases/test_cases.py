@@ -26,7 +26,7 @@ SHARED = [path for path in (_REFERENCE / "worked_cases.csv",) if path.is_file()]
 
 _NPA_HEADER = (
     "NPA_ID,USE,LOCATION,COUNTRY,IN_SERVICE,SERVICE,TIME_ZONE\n"
-    "212,G,NY,US,Y,,E\n315,G,NY,US,Y,,E\n224,G,IL,US,Y,,C\n833,N,,,Y,Toll-Free,\n"
+    "212,G,NY,US,Y,,E\n315,G,NY,US,Y,,E\n224,G,IL,US,Y,,C\n800,N,,,Y,Toll-Free,\n833,N,,,Y,Toll-Free,\n"
 )
 _CODES = (
     "State\tNPA-NXX\tOCN\tCompany\tRateCenter\tUse\tIn Service\tFile Updated 07/06/2026\n"

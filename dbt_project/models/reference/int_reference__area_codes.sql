@@ -32,11 +32,12 @@ select
         when kinds.kind in ('toll_free', 'premium') then kinds.kind
         when kinds.kind = 'us' and kinds.place in ({{ territories() }}) then 'us_territory'
         when kinds.kind = 'us' then 'us_geographic'
-        when kinds.kind = 'foreign' and kinds.country ilike 'canada' then
-            case kinds.usage_class
-                when 'geographic' then 'canada'
-                else 'canada_non_geographic'
-            end
+        when
+            kinds.kind = 'foreign'
+            and kinds.country ilike 'canada'
+            and kinds.usage_class = 'geographic'
+            then 'canada'
+        when kinds.kind = 'foreign' and kinds.country ilike 'canada' then 'canada_non_geographic'
         when kinds.kind = 'foreign' then 'international'
         when kinds.service ilike '%government%' then 'us_government'
         when kinds.service ilike 'interexchange%' then 'carrier_specific'

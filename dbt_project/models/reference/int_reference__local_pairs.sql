@@ -1,5 +1,5 @@
--- Grain: one row per calling area, pair of rate centres (from, to) and period: calls from the one to
--- the other are local.
+-- Grain: one row per calling area, pair of rate centres (from, to) and period: calls from the one
+-- to the other are local.
 with pairs as (
     select * from {{ source('reference', 'local_calling_area') }}
 )

@@ -1,8 +1,8 @@
 -- Grain: one row per rate and scope it is considered in. A scope is a deck and a jurisdiction:
 -- deck_id * 4 + 0 (any), 1 (intrastate), 2 (interstate), 3 (indeterminate). Rows of
 -- jurisdiction `any` stand in every scope of a jurisdictional deck and give way to the
--- jurisdiction's own row at equal prefix. In a deck whose indeterminate calls cost the dearer of two
--- prices, scope 3 holds every pair of an intrastate and an interstate row that some number meets:
+-- jurisdiction's own row at equal prefix. In a deck whose indeterminate calls cost the dearer of
+-- two prices, scope 3 holds every pair of an intrastate and an interstate row that some number meets:
 -- the longer prefix of the two with the dearer row; of the pairs at one prefix the longest two win.
 {{ config(materialized='view') }}
 
@@ -73,7 +73,7 @@ nested as (
                 or (longer.is_interstate and shorter.is_intrastate)
             )
             and longer.valid_from < shorter.valid_to
-            and shorter.valid_from < longer.valid_to
+            and longer.valid_to > shorter.valid_from
 ),
 
 pairs as (

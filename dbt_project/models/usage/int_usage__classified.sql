@@ -104,15 +104,12 @@ select
         when judged.direction = 'inbound' and judged.called_class = 'toll_free'
             then judged.calling_number
         when judged.called_number_class = 'n11' then 1000 + judged.called_short_number
-        when judged.called_number is not null then
-            case
-                when
-                    judged.number_class = 'directory_assistance'
-                    and judged.direction = 'outbound'
-                    and judged.classify_mode is distinct from 'none'
-                    then 1411
-                else judged.called_number
-            end
+        when
+            judged.number_class = 'directory_assistance'
+            and judged.direction = 'outbound'
+            and coalesce(judged.classify_mode, '') <> 'none'
+            then 1411
+        when judged.called_number is not null then judged.called_number
         when judged.dialling = 'local_operator' then 1000
         when judged.dialling = 'long_distance_operator' then 1001
     end as rated_number

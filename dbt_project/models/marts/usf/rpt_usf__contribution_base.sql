@@ -73,9 +73,10 @@ usage_revenue as (
         case when judged_usage.rule_jurisdiction = 'actual' then 'actual' else 'rule' end as basis,
         null::text as harbour_code,
         judged_usage.usf_jurisdiction,
-        judged_usage.retail_amount
-        - case when judged_usage.usf_jurisdiction = 'none' then 0 else judged_usage.toll_free_fee end
-            as amount
+        case
+            when judged_usage.usf_jurisdiction = 'none' then judged_usage.retail_amount
+            else judged_usage.retail_amount - judged_usage.toll_free_fee
+        end as amount
     from judged_usage
     union all
     select
@@ -104,9 +105,8 @@ charge_revenue as (
         end as basis,
         rated_charges.usf_safe_harbour as harbour_code,
         case
-            when coalesce(rated_charges.usf_category, 'non_telecommunications')
-                = 'non_telecommunications'
-                then 'none'
+            when rated_charges.usf_category is null then 'none'
+            when rated_charges.usf_category = 'non_telecommunications' then 'none'
             when rated_charges.usf_safe_harbour is not null then 'divided'
             else coalesce(rated_charges.usf_jurisdiction, 'interstate')
         end as usf_jurisdiction,

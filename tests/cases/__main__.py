@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 from loaders.errors import RatehouseError
+from loaders.settings import project_root
 from tests.cases.book import BadFile, read_cases
 from tests.cases.running import Outcome, run_cases, scratch_database
 from tests.servers import scratch_server
 
+# Real decks and reports, where they are at hand.
+REFERENCE = Path(
+    os.environ.get("RATEHOUSE_REFERENCE") or project_root().parent / "shared" / "reference"
+)
 _STATES = ("passed", "failed", "not supported")
 
 
@@ -27,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("file", type=Path, help="CSV file of cases")
     parser.add_argument(
         "--reference", type=Path,
-        help="folder with the decks and reports that cases name (left out: that of the file)",
+        help="folder with the decks and reports that cases name (left out: that of the file, "
+        "then RATEHOUSE_REFERENCE)",
     )  # fmt: skip
     parser.add_argument("--id", action="append", help="only this case; may be given several times")
     options = parser.parse_args(arguments)
@@ -35,9 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cases = read_cases(options.file)
         if options.id:
             cases = [case for case in cases if case.id in options.id]
-        reference = options.reference or options.file.resolve().parent
+        folder = options.reference or options.file.resolve().parent
         with scratch_server() as server_url, scratch_database(server_url) as url:
-            outcomes = run_cases(cases, url, reference)
+            outcomes = run_cases(cases, url, [folder, REFERENCE])
     except (BadFile, RatehouseError) as error:
         print(error, file=sys.stderr)
         return 2

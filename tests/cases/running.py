@@ -64,7 +64,7 @@ def scratch_database(server_url: str) -> Iterator[str]:
         drop_database(server_url, url)
 
 
-def run_cases(cases: Sequence[Case], url: str, reference: Path | None) -> list[Outcome]:
+def run_cases(cases: Sequence[Case], url: str, reference: Sequence[Path]) -> list[Outcome]:
     """Rate all cases in the database of this URL; only reference data stays behind."""
     outcomes = {case.id: Outcome(case) for case in cases}
     asks: dict[str, dict[str, Ask]] = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -12,17 +11,13 @@ from typing import Any
 
 import pytest
 
-from loaders.settings import project_root
-from tests.cases.__main__ import main, report
+from tests.cases.__main__ import REFERENCE, main, report
 from tests.cases.book import BadFile, Case, read_cases, same
 from tests.cases.running import Outcome, run_cases
 
 MADE_UP = Path(__file__).parent / "made_up.csv"
-_REFERENCE = Path(
-    os.environ.get("RATEHOUSE_REFERENCE") or project_root().parent / "shared" / "reference"
-)
 # A collection of worked cases, where one is at hand.
-SHARED = [path for path in (_REFERENCE / "worked_cases.csv",) if path.is_file()]
+SHARED = [path for path in (REFERENCE / "worked_cases.csv",) if path.is_file()]
 
 _NPA_HEADER = (
     "NPA_ID,USE,LOCATION,COUNTRY,IN_SERVICE,SERVICE,TIME_ZONE\n"
@@ -80,7 +75,7 @@ def outcomes(make_database: Callable[[], str], reference: Path) -> dict[str, Out
         ),
         Case("odd-deck", "prefix", "", {"deck": "no_such", "destination": "44"}, {"prefix": "44"}),
     ]
-    found = run_cases([*cases, *wrong, *odd], make_database(), reference)
+    found = run_cases([*cases, *wrong, *odd], make_database(), [reference])
     return {outcome.case.id: outcome for outcome in found}
 
 
@@ -183,5 +178,5 @@ def test_the_command_exits_with_one_if_a_case_fails(
 
 @pytest.mark.parametrize("path", SHARED, ids=lambda path: path.name)
 def test_no_shared_case_fails(path: Path, make_database: Callable[[], str]) -> None:
-    found = run_cases(read_cases(path), make_database(), path.parent)
+    found = run_cases(read_cases(path), make_database(), [path.parent])
     assert [str(outcome) for outcome in found if outcome.status == "failed"] == []

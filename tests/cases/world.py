@@ -6,7 +6,7 @@ import csv
 import gzip
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -110,7 +110,7 @@ class _File:
 class World:
     """What all cases need, together."""
 
-    def __init__(self, catalogue: Catalogue, reference: Path | None) -> None:
+    def __init__(self, catalogue: Catalogue, reference: Sequence[Path]) -> None:
         self.catalogue = catalogue
         self._reference = reference
         self._rows: dict[str, list[tuple[str, dict[str, str]]]] = {}
@@ -203,11 +203,12 @@ class World:
         return written
 
     def find(self, pattern: str, what: str) -> Path:
-        """A file of the reference folder."""
-        found = sorted(self._reference.rglob(pattern)) if self._reference else []
-        if not found:
-            raise NotSupported(f"needs {what} in the reference folder")
-        return found[-1]
+        """A file of the first reference folder that has it."""
+        for folder in self._reference:
+            for place in (folder, folder / "rate_decks", folder / "nanpa"):
+                if found := sorted(place.glob(pattern)):
+                    return found[-1]
+        raise NotSupported(f"needs {what} in the reference folder")
 
     def needs_places(self, table: str | None = None) -> None:
         """Area codes and exchanges as the numbering administrator reports them."""

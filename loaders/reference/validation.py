@@ -28,6 +28,7 @@ _INSTANT = (
 )
 # CHECK constraints on one column whose expression would say little.
 _WORDS = {
+    "state_code": "must be two capital letters",
     "collector_code": "must be 1 to 60 small letters, digits or _, and not the word test",
     "password_from": "must be env:NAME or file:/path; the secret itself must not stand here",
     "private_key_from": "must be env:NAME or file:/path; the key itself must not stand here",
@@ -458,6 +459,10 @@ def _in_words(kind: str, expression: str, names: list[str]) -> tuple[str, str]:
         )
     if kind == "deck" and len(names) > 1:
         return "cap_period_seconds", "must not be empty when maximum_charge_rule is per_period"
+    if "usf_safe_harbour" in names:
+        return "usf_safe_harbour", (
+            "is only for local_service, wireless and voip_local without a usf_jurisdiction"
+        )
     if kind == "charge_tariff" and len(names) > 1:
         if "scope_code" in names:
             return "scope_code", "must name whose price it is, and be empty when it is the list's"

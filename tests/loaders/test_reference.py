@@ -247,6 +247,55 @@ def test_refusals_name_line_column_value_and_reason(
     assert warehouse.rows(query) == before
 
 
+@pytest.mark.parametrize(
+    ("kind", "header", "row", "column", "value", "words"),
+    [
+        ("deck", "deck_code,deck_name,side,currency_code,operator_deck_code",
+         "X,X,retail,USD,NONE", "operator_deck_code", "NONE", "no such deck"),
+        ("deck", "deck_code,deck_name,side,currency_code,calling_area_code",
+         "X,X,retail,USD,NONE", "calling_area_code", "NONE", "no such local calling area"),
+        ("deck", "deck_code,deck_name,side,currency_code,indeterminate_policy",
+         "X,X,retail,USD,lowest", "indeterminate_policy", "lowest", "own, intrastate, interstate"),
+        ("service", "service_code,account_code,state_code",
+         "S1,A1,Texas", "state_code", "Texas", "two capital letters"),
+        ("charge_tariff",
+         "charge_tariff_code,product_code,product_name,price_mode,usf_category,usf_safe_harbour",
+         "T,X,Toll,pass_through,toll,paging", "usf_safe_harbour", "paging", "is only for"),
+        ("charge_tariff",
+         "charge_tariff_code,product_code,product_name,price_mode,usf_category,usf_safe_harbour",
+         "T,X,Line,pass_through,voip_local,NONE", "usf_safe_harbour", "NONE",
+         "no such usf safe harbour"),
+        ("lata", "npanxx,lata", "212555,13", "lata", "13", "at least 100"),
+        ("usf_factor", "fund_code,factor_percent", "federal,370", "factor_percent", "370",
+         "at most 100"),
+    ],
+)  # fmt: skip
+def test_refusals_of_classification_settings(
+    reference_warehouse: Warehouse,
+    kind: str,
+    header: str,
+    row: str,
+    column: str,
+    value: str,
+    words: str,
+) -> None:
+    with pytest.raises(ReferenceRefused) as refused:
+        _load(reference_warehouse, kind, f"{header}\n{row}\n")
+    (refusal,) = refused.value.refusals
+    assert (refusal.line, refusal.column, refusal.value) == (2, column, value)
+    assert words in refusal.reason
+
+
+def test_a_deck_may_name_another_of_the_same_file(empty_warehouse: Warehouse) -> None:
+    result = _load(
+        empty_warehouse,
+        "deck",
+        "deck_code,deck_name,side,currency_code,operator_deck_code\n"
+        "D,D,retail,USD,OP\nOP,OP,retail,USD,\n",
+    )
+    assert result.rows_added == 2
+
+
 @pytest.fixture(scope="module")
 def _loaded(module_connection, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:  # noqa: ANN001
     warehouse = Warehouse(module_connection, tmp_path_factory.mktemp("reference"))

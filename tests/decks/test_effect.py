@@ -43,7 +43,14 @@ def traffic(warehouse: Warehouse, module_database: str) -> Iterator[Warehouse]:
                 "('2026-10-15 12:00+00', 'billed', 33612345678, 600, 'missing_rate'), "
                 "('2026-11-01 00:00+00', 'billed', 33612345678, 600, 'priced')"
                 ") as v (at, state, number, seconds, status) "
-                "cross join (select deck_id from reference.deck_key where deck_code = 'NEW') as d"
+                "cross join (select deck_id from reference.deck_key where deck_code = 'NEW') as d; "
+                "insert into trial_rating.current_rated_usage "
+                "select at::timestamptz, state, 33612345678, deck_id, null, 60 "
+                "from (values ('2026-10-01 00:00+00', 'billed'), ('2026-10-31 23:59+00', 'error'), "
+                "('2026-11-01 00:00+00', 'billed'), ('2026-09-30 23:59+00', 'billed')"
+                ") as v (at, state) "
+                "cross join (select deck_id from reference.deck_key where deck_code = 'NOTICE') "
+                "as d"
             )
         warehouse.load(IN_FORCE)
         yield warehouse
@@ -90,6 +97,16 @@ def test_closed_codes_fall_back_or_have_no_price(traffic: Warehouse) -> None:
     ]
     (side,) = _effect(traffic, "49,,,,2026-12-01,Closed\n").sides
     assert (side.calls, side.unpriced_calls, side.new_amount) == (1, 1, 0)
+
+
+def test_what_customers_pay(traffic: Warehouse) -> None:
+    traffic.load(IN_FORCE, "NOTICE")
+    sheet = "Code,Rate,Effective\n336,1.50,2026-12-01\n"
+    preview = traffic.preview(sheet, "NOTICE", month=MONTH, is_full=False, build_schema="trial")
+    assert preview.effect is not None
+    assert preview.effect.sides == [
+        SideEffect("retail", 1, Decimal("1.0"), Decimal("1.2000"), Decimal("1.5000"), 0, 0)
+    ]
 
 
 def test_a_month_without_such_calls_and_a_warehouse_without_usage(traffic: Warehouse) -> None:

@@ -13,7 +13,7 @@ import pytest
 from loaders.database import connect
 from tests.end_to_end.small import Row, source, write_kind
 from tests.end_to_end.warehouse import Warehouse
-from tests.oracle.compare import charge_differences
+from tests.oracle.compare import charge_differences, report
 from tests.oracle.reference import Reference
 from tests.oracle.run import run
 
@@ -160,7 +160,7 @@ def test_every_charge_is_what_brute_force_finds(charged: Path, warehouse: Wareho
     outcome = run(files, Reference.load(charged / "reference"), landing_order=order)
     with closing(connect(url=warehouse.url)) as connection:
         found = charge_differences(connection, outcome)
-    assert not found, "\n".join(map(str, found[:20]))
+    assert not found, report(found)
     # The world is rich enough to mean something.
     states = dict(
         warehouse.rows(

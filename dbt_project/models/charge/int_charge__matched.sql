@@ -79,17 +79,18 @@ owners as (
         keys.service_id,
         keys.valid_to
     from instants
-    cross join lateral unnest(
-        array[1, 4, 5, 6, 7],
-        array['circuit', 'account_product', 'account_key', 'account_key', 'customer_reference'],
-        array[
-            instants.service_key,
-            instants.account_key || '/' || instants.product_code,
-            instants.service_key,
-            instants.account_key,
-            instants.order_ref
-        ]
-    ) as candidates (hit_order, identifier_kind, identifier_value)
+    cross join
+        lateral unnest(
+            array[1, 4, 5, 6, 7],
+            array['circuit', 'account_product', 'account_key', 'account_key', 'customer_reference'],
+            array[
+                instants.service_key,
+                instants.account_key || '/' || instants.product_code,
+                instants.service_key,
+                instants.account_key,
+                instants.order_ref
+            ]
+        ) as candidates (hit_order, identifier_kind, identifier_value)
     inner join keys
         on
             candidates.identifier_kind = keys.identifier_kind

@@ -13,7 +13,7 @@
 ) }}
 {%- set invoiced_day -%}
     case
-        when rounded.invoice_timing = 'last_day'
+        when rounded.reason is null and rounded.invoice_timing = 'last_day'
             then coalesce(rounded.charged_to, rounded.period_to, rounded.period_from)::timestamp
         else rounded.period_from::timestamp
     end
@@ -101,7 +101,8 @@ select
                         'rounded.account_zone', 'rounded.anchor_day'
                     ) }}
                     - case
-                        when rounded.invoice_timing = 'period_before' then interval '1 month'
+                        when rounded.reason is null and rounded.invoice_timing = 'period_before'
+                            then interval '1 month'
                         else interval '0'
                     end
                 )

@@ -1,3 +1,13 @@
+{#- What a record is rated by: seconds of a call, messages, bytes of a data session. -#}
+{% macro rated_quantity(leg) -%}
+    case
+        when {{ leg }}.usage_type = 'voice' then {{ leg }}.billable_seconds
+        when {{ leg }}.usage_type = 'data'
+            then coalesce({{ leg }}.bytes_up, 0) + coalesce({{ leg }}.bytes_down, 0)
+        else {{ leg }}.quantity
+    end
+{%- endmacro %}
+
 {#- Whole seconds to bill: the duration rounded to seconds, then minimum and increment.
     seconds: SQL expression, seconds with fraction; rounding: up, half_up, down, half_down;
     base: after_minimum or whole_duration. -#}
@@ -26,70 +36,68 @@
     )
 {%- endmacro %}
 
-{#- A call with steps: {"seconds", "amount", "parts"}. The row itself is the step from second 0, unless
-    there is one. Each step bills its own share of the seconds, in its increments, at its price; at
-    most as many seconds as it has. -#}
-{% macro call_steps(seconds, increment, price, terms) -%}
-    (
-        select
-            jsonb_build_object(
-                'seconds', sum(billed.seconds),
-                'amount', sum(billed.amount),
-                'parts', jsonb_agg(
-                    jsonb_build_object(
-                        'from_second', billed.from_second,
-                        'seconds', billed.seconds,
-                        'price_per_minute', billed.price,
-                        'amount', billed.amount
-                    )
-                    order by billed.from_second
+{#- A call with steps: {"seconds", "amount", "parts"}. Each step bills its own share of the
+    seconds, in its increments, at its price; at most as many seconds as it has. Written out for as
+    many steps as a row may have: a sub-select over them would forbid parallel plans for every
+    call. -#}
+{% macro call_steps(seconds, terms) -%}
+    {%- set last = maximum_steps() - 1 -%}
+    jsonb_build_object(
+        'seconds', 0
+        {%- for i in range(last + 1) %}
+        + coalesce({{ step_seconds(seconds, terms, i) }}, 0)
+        {%- endfor %},
+        'amount', 0
+        {%- for i in range(last + 1) %}
+        + coalesce({{ step_amount(seconds, terms, i) }}, 0)
+        {%- endfor %},
+        'parts', '[]'::jsonb
+        {%- for i in range(last + 1) %}
+        || case
+            when {{ step_seconds(seconds, terms, i) }} > 0
+                then jsonb_build_object(
+                    'from_second', {{ step_value(terms, i, 'from_second', 'bigint') }},
+                    'seconds', {{ step_seconds(seconds, terms, i) }},
+                    'price_per_minute', {{ step_value(terms, i, 'price', 'numeric') }},
+                    'amount', {{ step_amount(seconds, terms, i) }}
                 )
-            )
-        from (
-            select
-                used.from_second,
-                used.price,
-                used.seconds,
-                (used.seconds * used.price / {{ terms }}.minute_seconds)::numeric(28, 14)
-                    as amount
-            from (
-                select
-                    step.from_second,
-                    step.price,
-                    least(
-                        step.increment * (
-                            (
-                                least({{ seconds }}, coalesce(step.to_second, {{ seconds }}))
-                                - step.from_second + step.increment - 1
-                            ) / step.increment
-                        ),
-                        step.to_second - step.from_second
-                    ) as seconds
-                from (
-                    select
-                        bound.from_second,
-                        bound.increment,
-                        bound.price,
-                        lead(bound.from_second) over (order by bound.from_second) as to_second
-                    from (
-                        select
-                            0 as from_second,
-                            {{ increment }} as increment,
-                            {{ price }} as price
-                        where {{ terms }}.steps -> 0 ->> 'from_second' <> '0'
-                        union all
-                        select
-                            listed.from_second,
-                            listed.increment,
-                            listed.price
-                        from jsonb_to_recordset({{ terms }}.steps)
-                            as listed (from_second integer, increment integer, price numeric)
-                    ) as bound
-                ) as step
-                where step.from_second < {{ seconds }}
-            ) as used
-        ) as billed
+            else '[]'::jsonb
+        end
+        {%- endfor %}
     )
+{%- endmacro %}
+
+{#- The row and the steps beyond it; more are refused at load (loaders/reference/validation.py). -#}
+{% macro maximum_steps() -%}{{ return(8) }}{%- endmacro %}
+
+{% macro step_value(terms, i, name, type) -%}
+    ({{ terms }}.steps -> {{ i }} ->> '{{ name }}')::{{ type }}
+{%- endmacro %}
+
+{% macro step_seconds(seconds, terms, i) -%}
+    {%- set from_second = step_value(terms, i, 'from_second', 'bigint') -%}
+    {%- set to_second = step_value(terms, i, 'to_second', 'bigint') -%}
+    {%- set increment = step_value(terms, i, 'increment', 'bigint') -%}
+    case
+        when {{ seconds }} > {{ from_second }}
+            then
+                least(
+                    {{ increment }} * (
+                        (
+                            least({{ seconds }}, {{ to_second }}) - {{ from_second }}
+                            + {{ increment }} - 1
+                        ) / {{ increment }}
+                    ),
+                    {{ to_second }} - {{ from_second }}
+                )
+    end
+{%- endmacro %}
+
+{% macro step_amount(seconds, terms, i) -%}
+    (
+        {{ step_seconds(seconds, terms, i) }} * {{ step_value(terms, i, 'price', 'numeric') }}
+        / {{ terms }}.minute_seconds
+    )::numeric(28, 14)
 {%- endmacro %}
 
 {% macro billed_seconds(whole_seconds, minimum, increment, base) -%}

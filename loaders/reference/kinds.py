@@ -50,7 +50,13 @@ KINDS: dict[str, Kind] = {
         Kind(
             "plan",
             ("plan_code",),
-            {"deck_code": ("deck", "deck_code"), "inbound_deck_code": ("deck", "deck_code")},
+            {
+                column: ("deck", "deck_code")
+                for column in (
+                    "deck_code", "inbound_deck_code", "sms_deck_code", "inbound_sms_deck_code",
+                    "mms_deck_code", "data_deck_code",
+                )
+            },
             has_id=True,
         ),
         Kind(

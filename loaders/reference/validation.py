@@ -40,6 +40,15 @@ _MODES = {
     "unit_price": "list", "markup_percent": "markup", "margin_percent": "margin",
     "add_on_amount": "add_on",
 }  # fmt: skip
+# Which usage the decks of a plan price.
+_DECK_USAGE = {
+    "deck_code": "voice",
+    "inbound_deck_code": "voice",
+    "sms_deck_code": "sms",
+    "inbound_sms_deck_code": "sms",
+    "mms_deck_code": "mms",
+    "data_deck_code": "data",
+}
 _NUMBER = r"^-?\d+(\.\d*)?$"
 
 
@@ -235,6 +244,27 @@ class _Checks:
             )
         if self._kind.name == "charge_tariff":
             self._price_scopes()
+        if self._kind.name == "rate":
+            self._find(
+                "price_per_unit",
+                "does not fit the deck: {0} decks have a price_per_{1}",
+                "select line, coalesce(n.price_per_unit, n.price_per_minute)::text, "
+                "d.usage_type, case d.usage_type when 'voice' then 'minute' else 'unit' end "
+                "from load_row as n inner join (select distinct deck_code, usage_type "
+                "from reference.deck where recorded_to = 'infinity') as d "
+                "on d.deck_code = n.deck_code where case d.usage_type when 'voice' "
+                "then n.price_per_unit is not null else n.price_per_minute is not null end",
+            )
+        if self._kind.name == "plan":
+            for column, usage_type in _DECK_USAGE.items():
+                self._find(
+                    column,
+                    f"is a deck of {{0}}, not of {usage_type}",
+                    f"select line, n.{column}, d.usage_type from load_row as n "
+                    f"inner join (select distinct deck_code, usage_type from reference.deck "
+                    f"where recorded_to = 'infinity') as d on d.deck_code = n.{column} "
+                    f"where d.usage_type <> '{usage_type}'",
+                )
         if self._kind.name == "rate_step":
             self._find(
                 "prefix",
@@ -243,6 +273,13 @@ class _Checks:
                 "(select from reference.rate as r where r.deck_code = n.deck_code "
                 "and r.prefix = n.prefix and r.jurisdiction = n.jurisdiction "
                 "and r.recorded_to = 'infinity')",
+            )
+            self._find(
+                "from_second",
+                "is one step too many; a rate row has 7 at most",
+                "select line, from_second::text from (select line, from_second, row_number() "
+                "over (partition by deck_code, prefix, jurisdiction, valid_from "
+                "order by from_second) as step_no from load_row) as n where step_no > 7",
             )
         if self._kind.name == "source":
             self._source_layouts()

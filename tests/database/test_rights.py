@@ -33,6 +33,9 @@ REFERENCE = {
         "currency_code": "USD",
     },
     "rate": {"deck_code": "d", "prefix": "1", "price_per_minute": "0.01"},
+    "rate_step": {
+        "deck_code": "d", "prefix": "1", "from_second": 60, "price_per_minute": "0.02",
+    },
     "collector": {
         "collector_code": "c", "protocol": "folder", "directory": "/srv/outbox",
         "rules": '[{"name": "*.csv"}]',

@@ -20,6 +20,8 @@ FIRST = dt.datetime(2026, 10, 1, tzinfo=dt.UTC)
 COLUMNS = {
     "Start": "start_time", "From": "calling_number", "To": "called_number",
     "Seconds": "duration", "Customer": "service_key", "Ref": "record_id",
+    "Type": "usage_type", "Parts": "quantity", "Up": "bytes_up", "Down": "bytes_down",
+    "Way": "direction",
 }  # fmt: skip
 DESTINATIONS = ("1", "44", "4420", "33", "49", "81")
 ROUNDING = ("up", "half_up", "half_even", "half_down", "down")
@@ -101,8 +103,13 @@ class World:
     def _add(self, number: int) -> None:
         self.kinds["deck"].append(self._deck(f"D{number}", "retail"))
         self._add_rates(f"D{number}")
+        for usage_type in ("sms", "data"):
+            self._add_unit_deck(f"{usage_type}{number}", usage_type)
         self.kinds["plan"].append({
             "plan_code": f"P{number}", "plan_name": "P", "deck_code": f"D{number}",
+            "sms_deck_code": self._maybe(f"sms{number}"),
+            "data_deck_code": self._maybe(f"data{number}"),
+            "inbound_sms_deck_code": self._maybe(f"sms{number}"),
             "duration_rounding": self._maybe("half_up", "down", "half_down"),
             "increment_base": self._maybe("whole_duration"),
             "rounding_decimals": self.rng.choice(("2", "4", "6")),
@@ -120,12 +127,33 @@ class World:
             "identifier_value": f"key{number}",
         })  # fmt: skip
 
+    def _add_unit_deck(self, code: str, usage_type: str) -> None:
+        is_data = usage_type == "data"
+        self.kinds["deck"].append({
+            "deck_code": code, "deck_name": code, "side": "retail", "currency_code": "USD",
+            "usage_type": usage_type,
+            "minimum_seconds": self._maybe("50000" if is_data else "1"),
+            "increment_seconds": self._maybe("20480" if is_data else "1"),
+            "unit_bytes": self._maybe("1048576") if is_data else "",
+            "minimum_charge": self._maybe("0.02"), "maximum_charge": self._maybe("0.5"),
+        })  # fmt: skip
+        for prefix in ("1002",) if is_data else DESTINATIONS[1:]:
+            self.kinds["rate"].append({
+                "deck_code": code, "prefix": prefix, "connection_fee": self._maybe("0.01"),
+                "price_per_unit": f"{self.rng.random() / 10:.5f}",
+            })  # fmt: skip
+
     def _call(self, number: int) -> Row:
         prefix = self.rng.choice(DESTINATIONS)
         seconds = self.rng.choice((self.rng.uniform(0.1, 60), self.rng.uniform(60, 4000)))
         start = FIRST + dt.timedelta(seconds=self.rng.randrange(20 * 86400))
         to = "+" + (prefix if len(prefix) > 1 else prefix + "212") + "2079460"
+        usage_type = self.rng.choice(("voice", "voice", "voice", "sms", "data", "mms"))
         return {
+            "Type": usage_type, "Parts": str(self.rng.randint(1, 4)) if usage_type == "sms" else "",
+            "Up": str(self.rng.randrange(100, 3_000_000)) if usage_type == "data" else "",
+            "Down": str(self.rng.randrange(90_000_000)) if usage_type == "data" else "",
+            "Way": self.rng.choice(("", "inbound")) if usage_type == "sms" else "",
             "Ref": str(number), "Start": start.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "From": "+12125550100", "To": (to + "0123")[:12],
             "Seconds": f"{seconds:.{self.rng.choice((0, 1, 3))}f}",
@@ -171,6 +199,9 @@ def test_the_calls_met_every_setting(rated: Path, warehouse: Warehouse) -> None:
         "count(*) filter (where retail_unit_price is not null), "
         "count(*) filter (where retail_billed_seconds = 0), "
         "count(*) filter (where retail_has_terms is null), "
+        "count(*) filter (where usage_type = 'sms' and direction = 'outbound'), "
+        "count(*) filter (where usage_type = 'sms' and direction = 'inbound'), "
+        "count(*) filter (where usage_type = 'data' and retail_billed_units > 50000), "
         "count(*) filter (where jsonb_array_length(retail_parts) > 1), "
         "count(*) filter (where jsonb_array_length(cost_parts) > 1), "
         "count(*) filter (where cost_minimum_top_up > 0 or cost_maximum_reduction < 0) "

@@ -34,6 +34,7 @@ FILES = {
     "S2,pattern,1212{!},inbound,\n",
     "rate": "deck_code,prefix,price_per_minute,valid_from,valid_to\n"
     "R,1,0.01,,2026-10-01\nR,1,0.012,2026-10-01,\n",
+    "rate_step": "deck_code,prefix,from_second,price_per_minute\nR,1,60,0.005\n",
     "charge_tariff": "charge_tariff_code,product_code,product_name,price_mode,unit_price\n"
     "T,LINE,Line,list,10\n",
     "source": "source_code,carrier_code,file_kind,layout_code,charge_tariff_code,column_map\n"

@@ -166,6 +166,10 @@ def dialled_class(leg: UsageLeg) -> str | None:
     return leg.dialling if leg.dialling == "operator_assisted" else leg.number_class
 
 
+def _unit(leg: UsageLeg) -> str:
+    return "units" if leg.charge_class in ("messages", "data") else "seconds"
+
+
 def _usage_fields(leg: UsageLeg) -> dict[str, object]:
     """The fields of a leg that the rules determine, named as in the warehouse."""
     fields: dict[str, object] = {
@@ -216,7 +220,7 @@ def _usage_fields(leg: UsageLeg) -> dict[str, object]:
             "retail_jurisdiction": leg.retail_jurisdiction,
             "retail_deck_code": leg.retail_deck_code,
             "retail_prefix": leg.retail_prefix,
-            "retail_billed_seconds": leg.retail_billed_seconds,
+            f"retail_billed_{_unit(leg)}": leg.retail_billed_seconds,
             "retail_unrounded_amount": leg.retail_unrounded_amount,
             "retail_amount": leg.retail_amount,
             "currency_code": leg.currency_code,
@@ -228,7 +232,7 @@ def _usage_fields(leg: UsageLeg) -> dict[str, object]:
             fields |= {
                 "cost_status": leg.cost_status,
                 "cost_prefix": leg.cost_prefix,
-                "cost_billed_seconds": leg.cost_billed_seconds,
+                f"cost_billed_{_unit(leg)}": leg.cost_billed_seconds,
                 "cost_unrounded_amount": leg.cost_unrounded_amount,
             }
         elif leg.cost_status in ("missing_rate", "destination_blocked"):

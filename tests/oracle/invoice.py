@@ -90,7 +90,11 @@ def draft_invoices(
         lines[account].append(
             InvoiceLine(
                 account, "usage", charge_class, len(members),
-                sum(leg.retail_billed_seconds or 0 for leg in members),
+                sum(
+                    leg.retail_billed_seconds or 0
+                    for leg in members
+                    if charge_class not in ("messages", "data")
+                ),
                 sum((leg.retail_unrounded_amount or Fraction(0) for leg in members), Fraction(0)),
                 _line_amount(reference, members),
             )

@@ -104,10 +104,11 @@ def price(
     unit: str | None = None,
     discount: Decimal = Decimal(0),
     place: str = "after_discount",
+    usage_type: str = "voice",
 ) -> Price:
     """Price seconds to a number; decimals None leaves the amount unrounded."""
     deck = reference.deck(deck_code, at)
-    if deck is None or not digits:
+    if deck is None or not digits or (deck.get("usage_type") or "voice") != usage_type:
         return Price("missing_rate")
     currency, looked_in = deck["currency_code"], deck
     if isinstance(jurisdiction, Call):
@@ -171,7 +172,9 @@ def _charge(
         "connection_fee": fee, "usage_amount": None, "minimum_top_up": None,
         "maximum_reduction": None,
     }  # fmt: skip
-    minute = int(setting("minute_seconds") or 60)
+    minute = {
+        "voice": int(setting("minute_seconds") or 60), "data": int(deck.get("unit_bytes") or 10**6),
+    }.get(deck.get("usage_type") or "voice", 1)  # fmt: skip
     grace = int(setting("grace_seconds") or 0)
     if grace and whole <= grace:
         nothing = Fraction(0)
@@ -208,7 +211,7 @@ def _charge(
         parts = [amount / minute]
     else:
         period = int(deck["cap_period_seconds"]) if most and rule == "per_period" else seconds
-        price = Fraction(decimal(row["price_per_minute"])) / minute
+        price = Fraction(decimal(row.get("price_per_minute") or row["price_per_unit"])) / minute
         parts, left = [], seconds
         while left > period:
             parts.append(period * price)
@@ -236,9 +239,10 @@ def retail_price(
     jurisdiction: str | Call | None,
     billable: Decimal,
     at: dt.datetime,
+    usage_type: str = "voice",
 ) -> Price:
     """Price by a plan: its deck, its reading of durations, its rounding when that is per call."""
-    deck = plan.get("inbound_deck_code", "") if direction == "inbound" else plan["deck_code"]
+    deck = deck_of(plan, usage_type, direction)
     return price(
         reference, deck, digits, jurisdiction, billable, at,
         duration_rounding=plan["duration_rounding"],
@@ -248,7 +252,20 @@ def retail_price(
         unit=plan.get("rounding_unit"),
         discount=decimal(plan.get("discount_percent")),
         place=plan.get("rounding_place") or "after_discount",
+        usage_type=usage_type,
     )  # fmt: skip
+
+
+def deck_of(plan: Row, usage_type: str, direction: str) -> str:
+    """The deck by which a plan prices usage of a type and direction; empty: it does not."""
+    inbound = direction == "inbound"
+    column = {
+        "voice": "inbound_deck_code" if inbound else "deck_code",
+        "sms": "inbound_sms_deck_code" if inbound else "sms_deck_code",
+        "mms": "" if inbound else "mms_deck_code",
+        "data": "data_deck_code",
+    }.get(usage_type, "")
+    return plan.get(column) or ""
 
 
 def cost_price(
@@ -258,6 +275,7 @@ def cost_price(
     jurisdiction: str | Call | None,
     billable: Decimal,
     at: dt.datetime,
+    usage_type: str = "voice",
 ) -> Price:
     """Price by the source's cost deck: everything as the deck says."""
     deck = reference.deck(deck_code, at)
@@ -270,4 +288,5 @@ def cost_price(
         decimals=int(deck["rounding_decimals"]),
         mode=deck["rounding_mode"],
         unit=deck.get("rounding_unit"),
+        usage_type=usage_type,
     )  # fmt: skip

@@ -19,7 +19,7 @@ from tests.oracle.classify import (
 from tests.oracle.invoice import period_of
 from tests.oracle.matching import Match, match_key, match_number
 from tests.oracle.numbers import Number, NumberPlan, read_called, read_number
-from tests.oracle.rating import cost_price, retail_price
+from tests.oracle.rating import cost_price, deck_of, retail_price
 from tests.oracle.reading import RawFile, RawRecord
 from tests.oracle.reference import Reference, Row, truth
 from tests.oracle.times import Start, read_duration, read_start
@@ -331,8 +331,9 @@ class UsageRater:
             lata_scope = "intralata" if here.lata == there.lata else "interlata"
         rated_number: str | None
         if raw.usage_type != "voice":
-            # Decks price calls alone; nothing of this kind has a price.
-            rated_number = None
+            rated_number = {"data": "1002", "sms": called.e164, "mms": called.e164}.get(
+                raw.usage_type
+            )
             charge_class = {"sms": "messages", "mms": "messages", "data": "data"}.get(
                 raw.usage_type, charge_class
             )
@@ -387,17 +388,17 @@ class UsageRater:
             return replace(leg, state="error", reason="no_plan")
         leg = replace(leg, plan_code=plan["plan_code"], plan_source=plan_source)
         inbound = leg.direction == "inbound"
-        if raw.usage_type != "voice":
-            return replace(leg, state="error", reason="missing_rate")
-        if inbound and not plan.get("inbound_deck_code"):
+        deck_code = deck_of(plan, raw.usage_type, leg.direction or "")
+        includes = raw.usage_type == "voice" or (
+            raw.usage_type == "sms" and plan.get("sms_deck_code")
+        )
+        if inbound and includes and not deck_code:
             return replace(leg, state="not_billable", reason="inbound_included")
-        assert leg.billable_seconds is not None
         retail = retail_price(
             reference, plan, leg.direction or "", leg.rated_number, leg.call,
-            leg.billable_seconds, at,
+            _volume(leg, raw, source), at, raw.usage_type,
         )  # fmt: skip
         number = leg.rated_number
-        deck_code = plan["inbound_deck_code"] if inbound else plan["deck_code"]
         leg = replace(leg, retail_deck_code=deck_code, retail_prefix=retail.prefix)
         deck = reference.deck(deck_code, at)
         if deck is not None and leg.call is not None:
@@ -410,12 +411,16 @@ class UsageRater:
             currency_code=retail.currency, retail_components=retail.components,
         )  # fmt: skip
         cost_deck = source.get("cost_deck_code", "")
+        priced = reference.deck(cost_deck, at) if cost_deck else None
         if inbound or not cost_deck:
+            return leg
+        if priced is not None and (priced.get("usage_type") or "voice") != raw.usage_type:
             return leg
         cost = cost_price(
             reference, cost_deck, number,
-            replace(leg.call, centres=None) if leg.call else None, leg.billable_seconds, at,
-        )
+            replace(leg.call, centres=None) if leg.call else None, _volume(leg, raw, source), at,
+            raw.usage_type,
+        )  # fmt: skip
         return replace(
             leg, cost_status=cost.status, cost_prefix=cost.prefix,
             cost_billed_seconds=cost.billed_seconds, cost_unrounded_amount=cost.unrounded,
@@ -447,7 +452,7 @@ class UsageRater:
         self, leg: UsageLeg, raw: _Raw, calling: Number, called: Number, source: Row
     ) -> UsageLeg:
         """Money at risk: the price by the default plan, where start, seconds and number allow."""
-        if leg.started_at is None or leg.billable_seconds is None:
+        if leg.started_at is None:
             return leg
         plan = self.reference.default_plan(leg.started_at)
         if plan is None or source["rating_mode"] == "none":
@@ -455,7 +460,7 @@ class UsageRater:
         classified = self._classify(leg, raw, calling, called, source)
         found = retail_price(
             self.reference, plan, leg.direction or "", classified.rated_number,
-            classified.call, leg.billable_seconds, leg.started_at,
+            classified.call, _volume(leg, raw, source), leg.started_at, raw.usage_type,
         )  # fmt: skip
         return replace(leg, at_risk_amount=found.amount)
 
@@ -474,6 +479,21 @@ def _mode(raw: _Raw, source: Row) -> str:
     if raw.direction in ("outbound", "inbound"):
         return raw.direction
     return source["direction_mode"]
+
+
+def _volume(leg: UsageLeg, raw: _Raw, source: Row) -> Decimal:
+    """Seconds, bytes or messages: what the record is rated by."""
+
+    def number(text: str) -> Decimal:
+        mark = source["decimal_mark"]
+        return Decimal((text.strip() or "0").replace(mark, "."))
+
+    if raw.usage_type == "voice":
+        assert leg.billable_seconds is not None
+        return leg.billable_seconds
+    if raw.usage_type == "data":
+        return number(raw.bytes_up) + number(raw.bytes_down)
+    return number(raw.quantity) if raw.quantity.strip() else Decimal(1)
 
 
 def _volume_error(raw: _Raw, decimal_mark: str) -> str | None:

@@ -29,6 +29,13 @@ select
             and priced.retail_deck_id is null
             and {{ is_rule_enabled('inbound_included') }}
             then 'inbound_included'
+        when
+            priced.direction = 'inbound'
+            and priced.usage_type = 'sms'
+            and priced.retail_deck_id is null
+            and priced.has_sms
+            and {{ is_rule_enabled('inbound_included') }}
+            then 'inbound_included'
         when priced.retail_status is null then 'missing_rate'
         when priced.retail_status = 'blocked' then 'destination_blocked'
     end as reason,

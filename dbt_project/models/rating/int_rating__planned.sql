@@ -56,7 +56,13 @@ select
         when plans.plan_id is not null then owned.own_plan_source
         when default_plans.plan_id is not null then 'default'
     end as plan_source,
-    coalesce(plans.deck_id, default_plans.deck_id) as retail_deck_id,
+    case owned.usage_type
+        when 'voice' then coalesce(plans.deck_id, default_plans.deck_id)
+        when 'sms' then coalesce(plans.sms_deck_id, default_plans.sms_deck_id)
+        when 'mms' then coalesce(plans.mms_deck_id, default_plans.mms_deck_id)
+        when 'data' then coalesce(plans.data_deck_id, default_plans.data_deck_id)
+    end as retail_deck_id,
+    coalesce(plans.has_sms, default_plans.has_sms) as has_sms,
     coalesce(plans.duration_rounding, default_plans.duration_rounding) as duration_rounding,
     coalesce(plans.increment_base, default_plans.increment_base) as increment_base,
     coalesce(plans.rounding_level, default_plans.rounding_level) as rounding_level,

@@ -52,7 +52,7 @@ scoped as (
         and planned.called_centre_no is not null as is_local_known,
         retail_decks.currency_code as retail_currency,
         case
-            when planned.direction = 'outbound'
+            when planned.direction = 'outbound' and planned.usage_type = cost_decks.usage_type
                 then {{ deck_scope('planned', 'cost_decks', 'planned.cost_deck_id', none) }}
         end as cost_scope,
         cost_decks.is_jurisdictional as cost_is_jurisdictional,
@@ -107,9 +107,9 @@ select
     cost_rates.minimum_seconds as cost_minimum,
     cost_rates.increment_seconds as cost_increment,
     cost_rates.terms_id as cost_terms_id,
-    {{ whole_seconds('scoped.billable_seconds', 'scoped.duration_rounding') }}
+    {{ whole_seconds('scoped.rated_quantity', 'scoped.duration_rounding') }}
         as retail_whole_seconds,
-    {{ whole_seconds('scoped.billable_seconds', 'scoped.cost_duration_rounding') }}
+    {{ whole_seconds('scoped.rated_quantity', 'scoped.cost_duration_rounding') }}
         as cost_whole_seconds
 from scoped
 left join retail_rates

@@ -28,8 +28,7 @@ stepped as (
                 then
                     {{ call_steps(
                         'greatest(' ~ charged_seconds(whole, terms) ~ ', tariffed.' ~ side
-                        ~ '_minimum)', 'tariffed.' ~ side ~ '_increment',
-                        'tariffed.' ~ side ~ '_price_per_minute', terms
+                        ~ '_minimum)', terms
                     ) }}
         end as {{ side }}_split,
         {{ terms }}.minute_seconds as {{ side }}_minute_seconds,

@@ -114,6 +114,8 @@ set_aside as (
         null::numeric(28, 14) as cost_maximum_reduction,
         null::jsonb as retail_parts,
         null::jsonb as cost_parts,
+        null::bigint as retail_billed_units,
+        null::bigint as cost_billed_units,
         case
             when judged.started_at is not null
                 then {{ period_month('judged.started_at', "'UTC'", 1) }}
@@ -182,10 +184,14 @@ rated as (
         case when decided.reason is null then decided.retail_deck_id end::integer as retail_deck_id,
         case when decided.reason is null then decided.retail_rate_id end::bigint as retail_rate_id,
         case when decided.reason is null then decided.retail_prefix end::text as retail_prefix,
-        case when decided.reason is null then decided.retail_billed_seconds end::bigint
-            as retail_billed_seconds,
-        case when decided.reason is null then decided.retail_price_per_minute end::numeric(18, 10)
-            as retail_price_per_minute,
+        case
+            when decided.reason is null and decided.usage_type = 'voice'
+                then decided.retail_billed_seconds
+        end::bigint as retail_billed_seconds,
+        case
+            when decided.reason is null and decided.usage_type = 'voice'
+                then decided.retail_price_per_minute
+        end::numeric(18, 10) as retail_price_per_minute,
         case when decided.reason is null then decided.retail_fee end::numeric(18, 10)
             as retail_connection_fee,
         case when decided.reason is null then decided.retail_unrounded_amount end::numeric(28, 14)
@@ -204,7 +210,8 @@ rated as (
             as cost_deck_id,
         decided.cost_rate_id::bigint as cost_rate_id,
         decided.cost_prefix::text as cost_prefix,
-        decided.cost_billed_seconds::bigint as cost_billed_seconds,
+        case when decided.usage_type = 'voice' then decided.cost_billed_seconds end::bigint
+            as cost_billed_seconds,
         decided.cost_gross_amount::numeric(28, 14) as cost_unrounded_amount,
         decided.cost_amount::numeric(28, 14) as cost_amount,
         decided.cost_currency::text as cost_currency_code,
@@ -220,8 +227,12 @@ rated as (
                 and (decided.retail_terms_id is not null or decided.discount_percent > 0)
                 then true
         end::boolean as retail_has_terms,
-        case when decided.reason is null then decided.retail_price_per_call end::numeric(18, 10)
-            as retail_unit_price,
+        case
+            when decided.reason is null and decided.usage_type = 'voice'
+                then decided.retail_price_per_call
+            when decided.reason is null
+                then coalesce(decided.retail_price_per_call, decided.retail_price_per_minute)
+        end::numeric(18, 10) as retail_unit_price,
         case
             when decided.reason is null
                 then
@@ -238,8 +249,12 @@ rated as (
             when decided.reason is null and decided.discount_percent > 0
                 then decided.retail_unrounded_amount - decided.retail_gross_amount
         end::numeric(28, 14) as retail_discount_amount,
-        decided.cost_price_per_minute::numeric(18, 10) as cost_price_per_minute,
-        decided.cost_price_per_call::numeric(18, 10) as cost_unit_price,
+        case when decided.usage_type = 'voice' then decided.cost_price_per_minute end
+        ::numeric(18, 10) as cost_price_per_minute,
+        case
+            when decided.usage_type = 'voice' then decided.cost_price_per_call
+            else coalesce(decided.cost_price_per_call, decided.cost_price_per_minute)
+        end::numeric(18, 10) as cost_unit_price,
         decided.cost_fee::numeric(18, 10) as cost_connection_fee,
         coalesce(decided.cost_terms_usage, decided.cost_gross_amount - decided.cost_fee)
         ::numeric(28, 14) as cost_usage_amount,
@@ -248,6 +263,12 @@ rated as (
         case when decided.reason is null then decided.retail_split -> 'parts' end::jsonb
             as retail_parts,
         (decided.cost_split -> 'parts')::jsonb as cost_parts,
+        case
+            when decided.reason is null and decided.usage_type <> 'voice'
+                then decided.retail_billed_seconds
+        end::bigint as retail_billed_units,
+        case when decided.usage_type <> 'voice' then decided.cost_billed_seconds end::bigint
+            as cost_billed_units,
         case
             when decided.started_at is not null
                 then

@@ -31,6 +31,8 @@ select
     decks.duration_rounding,
     decks.increment_base,
     decks.minute_seconds,
+    decks.usage_type,
+    decks.unit_bytes,
     decks.grace_seconds,
     decks.included_seconds,
     decks.additional_seconds,

@@ -1,5 +1,5 @@
 -- Grain: one row per plan version and direction it prices, as known at the cut-off.
--- deck_id is null where the plan does not charge that direction.
+-- deck_id, and the decks of other usage types, are null where the plan does not charge that.
 with plans as (
     select * from {{ source('reference', 'plan') }}
 ),
@@ -9,6 +9,18 @@ decks as (
         deck.deck_id,
         deck.deck_code
     from {{ source('reference', 'deck') }} as deck
+),
+
+sms_decks as (
+    select * from decks
+),
+
+mms_decks as (
+    select * from decks
+),
+
+data_decks as (
+    select * from decks
 ),
 
 directions as (
@@ -22,6 +34,10 @@ select
     plans.is_default,
     directions.direction,
     decks.deck_id,
+    sms_decks.deck_id as sms_deck_id,
+    mms_decks.deck_id as mms_deck_id,
+    data_decks.deck_id as data_deck_id,
+    plans.sms_deck_code is not null as has_sms,
     plans.duration_rounding,
     plans.increment_base,
     plans.rounding_level,
@@ -41,4 +57,14 @@ left join decks
             when 'outbound' then plans.deck_code
             else plans.inbound_deck_code
         end
+left join sms_decks
+    on
+        sms_decks.deck_code
+        = case directions.direction
+            when 'outbound' then plans.sms_deck_code
+            else plans.inbound_sms_deck_code
+        end
+left join mms_decks
+    on directions.direction = 'outbound' and plans.mms_deck_code = mms_decks.deck_code
+left join data_decks on plans.data_deck_code = data_decks.deck_code
 where {{ known_at_cutoff('plans') }}

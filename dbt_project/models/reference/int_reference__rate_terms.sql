@@ -12,18 +12,14 @@ rate_steps as (
     select * from {{ source('reference', 'rate_step') }}
 ),
 
--- the steps in force where the row starts
-stepped as (
+-- the steps in force where the row starts; the row itself is the one from 0, unless there is one
+bounds as (
     select
         rates.rate_id,
-        jsonb_agg(
-            jsonb_build_object(
-                'from_second', rate_steps.from_second,
-                'increment', rate_steps.increment_seconds,
-                'price', rate_steps.price_per_minute
-            )
-            order by rate_steps.from_second
-        ) as steps
+        rates.deck_code,
+        rate_steps.from_second,
+        rate_steps.increment_seconds,
+        rate_steps.price_per_minute
     from rates
     inner join rate_steps
         on
@@ -36,14 +32,70 @@ stepped as (
         rates.price_per_minute is not null
         and {{ known_at_cutoff('rates') }}
         and {{ known_at_cutoff('rate_steps') }}
-    group by rates.rate_id
+),
+
+first_bounds as (
+    select
+        bounds.rate_id,
+        min(bounds.from_second) as from_second
+    from bounds
+    group by bounds.rate_id
+),
+
+stepped as (
+    select
+        listed.rate_id,
+        listed.deck_valid_from,
+        jsonb_agg(
+            jsonb_build_object(
+                'from_second', listed.from_second,
+                'to_second', listed.to_second,
+                'increment', listed.increment_seconds,
+                'price', listed.price_per_minute
+            )
+            order by listed.from_second
+        ) as steps
+    from (
+        select
+            joined.*,
+            lead(joined.from_second) over (
+                partition by joined.rate_id, joined.deck_valid_from order by joined.from_second
+            ) as to_second
+        from (
+            select
+                bounds.rate_id,
+                decks.valid_from as deck_valid_from,
+                bounds.from_second,
+                bounds.increment_seconds,
+                bounds.price_per_minute
+            from bounds
+            inner join decks on bounds.deck_code = decks.deck_code
+            union all
+            select
+                rates.rate_id,
+                decks.valid_from as deck_valid_from,
+                0 as from_second,
+                coalesce(rates.increment_seconds, decks.increment_seconds) as increment_seconds,
+                rates.price_per_minute
+            from rates
+            inner join first_bounds on rates.rate_id = first_bounds.rate_id
+            inner join decks on rates.deck_code = decks.deck_code
+            where first_bounds.from_second > 0
+        ) as joined
+    ) as listed
+    group by listed.rate_id, listed.deck_valid_from
 ),
 
 settings as (
     select
         rates.rate_id,
         decks.valid_from as deck_valid_from,
-        coalesce(rates.minute_seconds, decks.minute_seconds) as minute_seconds,
+        case decks.usage_type
+            when 'voice' then coalesce(rates.minute_seconds, decks.minute_seconds)
+            when 'data' then decks.unit_bytes
+            else 1
+        end as minute_seconds,
+        decks.usage_type,
         coalesce(rates.grace_seconds, decks.grace_seconds) as grace_seconds,
         coalesce(rates.included_seconds, decks.included_seconds) as included_seconds,
         coalesce(rates.additional_seconds, decks.additional_seconds) as additional_seconds,
@@ -58,7 +110,10 @@ settings as (
         stepped.steps
     from rates
     inner join decks on rates.deck_code = decks.deck_code
-    left join stepped on rates.rate_id = stepped.rate_id
+    left join stepped
+        on
+            rates.rate_id = stepped.rate_id
+            and decks.valid_from = stepped.deck_valid_from
     where
         rates.status = 'open'
         and {{ known_at_cutoff('rates') }}
@@ -69,6 +124,7 @@ select
     dense_rank() over (
         order by
             settings.minute_seconds,
+            settings.usage_type,
             settings.grace_seconds,
             settings.included_seconds,
             settings.additional_seconds,
@@ -81,6 +137,7 @@ select
 from settings
 where
     settings.minute_seconds <> 60
+    or settings.usage_type <> 'voice'
     or settings.grace_seconds > 0
     or settings.included_seconds > 0
     or settings.additional_seconds > 0

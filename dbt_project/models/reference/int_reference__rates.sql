@@ -30,7 +30,7 @@ select
     rates.prefix::bigint as prefix_number,
     rates.prefix,
     rates.status,
-    rates.price_per_minute,
+    coalesce(rates.price_per_minute, rates.price_per_unit) as price_per_minute,
     rates.connection_fee,
     coalesce(rates.minimum_seconds, decks.minimum_seconds, 0) as minimum_seconds,
     coalesce(rates.increment_seconds, decks.increment_seconds, 1) as increment_seconds,

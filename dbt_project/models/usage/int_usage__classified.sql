@@ -98,8 +98,10 @@ select
     end as charge_class,
     -- outbound: the called number; N11 as 1N11, which no area code can be, NPA-555-1212 as 1411 and
     -- the operators as 1000 and 1001; toll-free inbound is priced by its origin; an extension is no
-    -- number that a deck could price, and decks price nothing but calls
+    -- number that a deck could price; a data session goes nowhere and is looked up as 1002
     case
+        when judged.usage_type = 'data' then 1002
+        when judged.usage_type in ('sms', 'mms') then judged.called_number
         when judged.usage_type <> 'voice' then null
         when judged.direction = 'inbound' and judged.called_class = 'toll_free'
             then judged.calling_number

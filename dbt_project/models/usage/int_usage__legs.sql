@@ -223,6 +223,7 @@ select
     directed.time_quality,
     directed.duration_seconds,
     directed.billable_seconds,
+    {{ rated_quantity('directed') }} as rated_quantity,
     directed.calling_number,
     directed.calling_class,
     directed.called_number,

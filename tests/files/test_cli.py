@@ -210,6 +210,7 @@ def test_the_jobs_of_the_ui(
     assert "resent.csv" in str(said(show_files, "show_files_received", status="held")[1]["files"])
     detail = said(show_files, "show_files_received", file_id=held)[1]
     assert detail[f"compared_with_file_{four[0]}_percent"] == 100.0
+    assert b"Call Start" in Path(str(detail["original"])).read_bytes()
     text, facts = said(discard_file, "discard_held_file", file_id=held)
     assert (text.startswith("Preview"), facts["is_changed"]) == (True, False)
     for job, op, status in (

@@ -9,6 +9,7 @@ from pydantic import Field
 from loaders import database
 from loaders.files import actions, history
 from loaders.files.names import shown
+from loaders.files.originals import open_originals, storage_key
 from orchestration.defs.landing.assets import FILE_REGISTRY
 from orchestration.lib import progress
 from orchestration.lib.instance import mark_process
@@ -188,6 +189,7 @@ def _detail_metadata(details: history.FileDetails) -> dict[str, Any]:
         "reason": facts["status_reason"] or "",
         "in_words": facts["detection"].get("explanation", ""),
         "records": facts["data_count"],
+        "original": f"{open_originals().place}/{storage_key(facts['sha256'])}",
         "quarantined": _table(
             ("line_no", "reason_code", "field_name", "reason", "line"), details.quarantine
         ),

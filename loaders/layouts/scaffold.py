@@ -241,8 +241,9 @@ def _delimiter(sheets: Sequence[Sequence[str]]) -> str:
             best, best_rank = delimiter, rank
     if best_rank[1] < 2:
         raise ScaffoldError(
-            "the lines are not separated by comma, semicolon, tab or pipe. For fixed-width lines "
-            'write a profile with reader = "lines" by hand: docs/layouts.md'
+            "the lines are not separated by comma, semicolon, tab or pipe. For fixed-width lines, "
+            "JSON or XML write a profile by hand "
+            '(reader = "lines", "json" or "xml"): docs/layouts.md'
         )
     return best
 

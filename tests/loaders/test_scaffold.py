@@ -104,6 +104,7 @@ def test_the_expectation_waits_for_a_person(tmp_path: Path) -> None:
         ("Acme", [_FIRST], "cannot name a layout"),
         ("acme", [""], "empty"),
         ("acme", ["nothing here\nto be split\n"], "not separated"),
+        ("acme", ['{"leg": 1}\n'], "JSON or XML write a profile by hand"),
         ("acme", [_FIRST, _CHARGES.replace("|", ";")], "two layouts"),
         ("acme", [_FIRST, "Other;Words\na;b\n"], "different headers"),
     ],

@@ -20,6 +20,8 @@ from tests.cases.results import (
 from tests.cases.world import Bench, Record
 
 _PREFIX = "44"
+# What sessions of data are looked up as.
+_DATA = "1002"
 _CALLED = "442079460000"
 _MODES = ("up", "half_up", "half_even", "half_down", "down")
 # What a case calls the end of a call that has reached its maximum charge.
@@ -60,6 +62,25 @@ def call(bench: Bench, given: Given) -> dict[str, Ask]:
         )
         asks["legs"] = lambda results: results.usage_line(month, account)["record_count"]
     return asks
+
+
+def data_units(bench: Bench, given: Given) -> dict[str, Ask]:
+    """Units of data, of which a first block is always paid: each unit is a byte."""
+    first, *later = given["steps"]
+    for step in later:
+        # Beyond the block of the first step nothing changes but the increment.
+        if len(later) > 1 or step["from"] != first["inc"] or step["price"] != first["price"]:
+            raise NotSupported("needs price steps of messages and data")
+    if first["from"] != 0:
+        raise NotSupported("needs price steps of messages and data")
+    deck = bench.deck("D", usage_type="data", unit_bytes=1)
+    bench.rate(
+        deck, _DATA, price_per_unit=first["price"], minimum_seconds=first["inc"],
+        increment_seconds=(later or [first])[0]["inc"],
+    )  # fmt: skip
+    bench.service(bench.plan(bench.deck(), data_deck_code=deck))
+    record = bench.usage({"usage_type": "data", "bytes_up": 0, "bytes_down": given["units"]})
+    return {"charge": amount(record), "billed": fact(record, "retail_billed_units")}
 
 
 def two_sides(bench: Bench, given: Given) -> dict[str, Ask]:
@@ -123,8 +144,6 @@ def _seconds(results: Results, record: Record) -> Any:
 
 def _refuse_later(given: Given) -> None:
     for name, what in {
-        "steps": "price steps inside a call",
-        "first_unit_s": "price steps inside a call",
         "bands": "time bands",
         "band_starts_weekday": "time bands",
         "peak_until": "time bands",
@@ -182,21 +201,43 @@ def _deck(bench: Bench, given: Given) -> str:
         if rule is None:
             raise NotSupported(f"needs a maximum charge that does '{given['strategy']}'")
         settings["maximum_charge_rule"] = rule
-    deck = bench.deck(**settings)
+    if "steps" in given:
+        settings["minute_seconds"] = 1
     unit = given.get("unit_s")
-    price = given.first("rate_per_min", "rate_p_per_min", default=per_second)
+    if _is_unit_cut(given):
+        # A unit counts from its last second: the others are included, the rest is brought up.
+        settings["included_seconds"] = int(unit) - 1
+    deck = bench.deck(**settings)
+    price = given.first("rate_per_min", "rate_p_per_min", "first_rate_per_min", default=per_second)
     per_call = given.first("rate_per_call", "price_per_call")
     row: dict[str, Any] = {
         "connection_fee": given.first("connection_fee", "setup_fee", "connection_fee_p", default=0),
         "minimum_seconds": given.get("min_s", unit),
-        "increment_seconds": given.get("inc_s", unit),
+        "increment_seconds": given.first("inc_s", "first_unit_s", default=unit),
     }
     if per_call is not None:
         bench.rate(deck, _PREFIX, price_per_call=per_call, **row)
     else:
         # Some cases ask for seconds only: any price will do.
         bench.rate(deck, _PREFIX, price_per_minute="1" if price is None else price, **row)
+    for step in given.get("steps", ()):
+        bench.add(
+            "rate_step", deck_code=deck, prefix=_PREFIX, from_second=step["from_s"],
+            increment_seconds=step["inc_s"], price_per_minute=step["price_per_s"],
+        )  # fmt: skip
+    if "next_unit_s" in given:
+        bench.add(
+            "rate_step", deck_code=deck, prefix=_PREFIX, from_second=given["first_unit_s"],
+            increment_seconds=given["next_unit_s"],
+            price_per_minute=given["next_rate_per_min"],
+        )  # fmt: skip
     return deck
+
+
+def _is_unit_cut(given: Given) -> bool:
+    """Whether only whole units are billed."""
+    has_decimals = "dp" in given or "total_dp" in given
+    return "unit_s" in given and given.get("mode") == "down" and not has_decimals
 
 
 def _plan(bench: Bench, given: Given, deck: str) -> str:
@@ -215,8 +256,8 @@ def _plan(bench: Bench, given: Given, deck: str) -> str:
     if decimals is not None:
         settings |= {"rounding_decimals": decimals, "rounding_mode": mode}
     elif mode is not None:
-        if "unit_s" in given:
-            raise NotSupported("needs billed units rounded down or half up")
+        if "unit_s" in given and not (_is_unit_cut(given) or mode == "up"):
+            raise NotSupported("needs billed units rounded half up")
         settings["duration_rounding"] = mode
     if "duration_mode" in given:
         settings["duration_rounding"] = given["duration_mode"]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
-from tests.cases.book import Given, NotSupported
-from tests.cases.results import Ask, charge_amount, needs
-from tests.cases.world import Bench
+from tests.cases.book import Given
+from tests.cases.results import Ask, charge_amount, charge_fact
+from tests.cases.world import Bench, Record
 
 # Decimals of a charge that does not say how it is rounded: to the cent.
 _CENTS = 2
@@ -34,7 +33,7 @@ def markup(bench: Bench, given: Given) -> dict[str, Ask]:
         price_mode="markup", rounding_decimals=given.get("dp", _CENTS),
         rounding_mode=given.get("mode", "half_up"), **settings,
     )  # fmt: skip
-    return {"price": charge_amount(record)} | _margin()
+    return {"price": charge_amount(record)} | _margin(bench, record)
 
 
 def fixed_price(bench: Bench, given: Given) -> dict[str, Ask]:
@@ -45,7 +44,7 @@ def fixed_price(bench: Bench, given: Given) -> dict[str, Ask]:
         price_mode="list", unit_price=given["fixed_price"],
         rounding_decimals=given.get("dp", _CENTS),
     )  # fmt: skip
-    return {"price": charge_amount(record)} | _margin()
+    return {"price": charge_amount(record)} | _margin(bench, record)
 
 
 def one_off(bench: Bench, given: Given) -> dict[str, Ask]:
@@ -62,60 +61,10 @@ def one_off(bench: Bench, given: Given) -> dict[str, Ask]:
     return {"amount": charge_amount(record)}
 
 
-def inclusive_days(bench: Bench, given: Given) -> dict[str, Ask]:
-    """A monthly fee for the days from one to another, both counted."""
-    if given.get("period", "month") != "month":
-        raise NotSupported(f"needs proration over a {given['period']}")
-    if "trial_days" in given:
-        raise NotSupported("needs trial days")
-    decimals = 0 if "amount_cents" in given else _CENTS
-    month_days = given.get("days_in_month")
-    start, end = (_day(str(given[name]), month_days) for name in ("from", "to_inclusive"))
-    bench.service()
-    fee = given.first("monthly_fee", "amount_cents")
-    record = bench.charge(
-        {"net_amount": fee, "period_from": start, "period_to": end},
-        price_mode="list", unit_price=fee, proration="actual_days", rounding_decimals=decimals,
-        rounding_mode=given.get("mode", "half_up"),
-    )  # fmt: skip
+def _margin(bench: Bench, record: Record) -> dict[str, Ask]:
+    """What is left of the price, of this line and in percent of it."""
+    bench.invoiced()
     return {
-        "amount": charge_amount(record),
-        "amount_cents": charge_amount(record),
-        "days": needs("the days of proration on the rated charge"),
+        "margin": charge_fact(record, "margin_amount"),
+        "margin_pct": lambda results: results.charge_margin_percent(record),
     }
-
-
-def part_of_period(bench: Bench, given: Given) -> dict[str, Ask]:
-    """Several units for some days of a month."""
-    level = given.get("level", "per_line")
-    if level != "per_line":
-        raise NotSupported(f"needs charges rounded {level}")
-    month_days = given["days_in_period"]
-    start = _day("1", month_days)
-    end = start.replace(day=int(given["days"]))
-    bench.service()
-    record = bench.charge(
-        {
-            "net_amount": given["unit_price"], "quantity": given.get("quantity", 1),
-            "period_from": start, "period_to": end,
-        },
-        price_mode="list", unit_price=given["unit_price"], proration="actual_days",
-        rounding_decimals=given.get("dp", _CENTS), rounding_mode=given.get("mode", "half_up"),
-    )  # fmt: skip
-    return {"amount": charge_amount(record)}
-
-
-def _day(text: str, month_days: int | None) -> date:
-    """A day as it stands, or the day of a month of that many days."""
-    if not text.isdigit():
-        return date.fromisoformat(text)
-    # February and a leap one, a month of thirty days and one of thirty-one.
-    months = {28: (2026, 2), 29: (2024, 2), 30: (2026, 6), 31: (2026, 7)}
-    if month_days not in months:
-        raise NotSupported(f"needs a month of {month_days} days")
-    return date(*months[month_days], int(text))
-
-
-def _margin() -> dict[str, Ask]:
-    what = "margin of charges in a mart"
-    return {"margin": needs(what), "margin_pct": needs(what)}

@@ -57,6 +57,15 @@ _USF_FACTORS = """
 _MARGINS = """
     select file_id, line_no, leg_no, margin_amount from dry_marts.fct_rated_usage
 """
+_CHARGE_MARGINS = """
+    select file_id, line_no, margin_percent from dry_marts.fct_charge
+"""
+_RECOGNISED = """
+    select charge.file_id, charge.line_no, month.recognised_amount
+    from dry_marts.rpt_charge_recognition as month
+    inner join dry_marts.fct_charge as charge on month.charge_id = charge.charge_id
+    order by charge.file_id, charge.line_no, month.month_no
+"""
 
 
 class Results:
@@ -69,6 +78,8 @@ class Results:
         self._lines: dict[tuple[date, str], list[Row]] = {}
         self._invoices: dict[tuple[date, str], Row] = {}
         self._margins: dict[tuple[int, int, int], Decimal | None] = {}
+        self._charge_margins: dict[tuple[int, int], Decimal | None] = {}
+        self._recognised: dict[tuple[int, int], list[Decimal]] = {}
         self._usf: dict[str, list[Row]] = {}
         self._usf_factors: dict[str, Row] = {}
 
@@ -82,6 +93,12 @@ class Results:
             self._invoices[month, account] = _row(text)
         cursor.execute(_MARGINS)
         self._margins = {(row[0], row[1], row[2]): row[3] for row in cursor.fetchall()}
+        cursor.execute(_CHARGE_MARGINS)
+        self._charge_margins = {(row[0], row[1]): row[2] for row in cursor.fetchall()}
+        cursor.execute(_RECOGNISED)
+        self._recognised = {}
+        for file_id, line_no, month_amount in cursor.fetchall():
+            self._recognised.setdefault((file_id, line_no), []).append(month_amount)
         self._usf = {}
         cursor.execute(_USF)
         for (text,) in cursor.fetchall():
@@ -114,6 +131,14 @@ class Results:
         """Retail less cost of a call, from the mart."""
         leg = self.leg(record)
         return self._margins.get((leg["file_id"], leg["line_no"], leg["leg_no"]))
+
+    def charge_margin_percent(self, record: Record) -> Decimal | None:
+        """Margin of a charge in percent of its price, from the mart."""
+        return self._charge_margins.get(self._place(record))
+
+    def recognised(self, record: Record) -> list[Decimal]:
+        """Revenue of a charge by month, from the mart."""
+        return self._recognised.get(self._place(record), [])
 
     def usage_lines(self, month: date, account_code: str) -> list[Row]:
         """The usage lines of an account's draft invoice."""
@@ -171,6 +196,11 @@ def amount(record: Record, column: str = "retail_amount") -> Ask:
 def charge_amount(record: Record) -> Ask:
     """Ask for what a charge line costs."""
     return lambda results: amount_of(results.charge(record), "charge_amount")
+
+
+def charge_fact(record: Record, column: str) -> Ask:
+    """Ask for a column of the rated charge."""
+    return lambda results: results.charge(record)[column]
 
 
 def usage_total(bench: Bench, account_code: str) -> Ask:

@@ -73,6 +73,26 @@ def outcomes(make_database: Callable[[], str], reference: Path) -> dict[str, Out
         Case(
             "odd-row", "increments", "", {"duration_s": 5, "rate_per_min": "free"}, {"billed_s": 5}
         ),
+        Case(
+            "odd-method",
+            "proration",
+            "",
+            {"monthly_fee": "30", "days": 5, "method": "the moon"},
+            {"amount": "5"},
+        ),
+        Case(
+            "odd-steps",
+            "time_bands",
+            "",
+            {
+                "units": 5,
+                "steps": [
+                    {"from": 0, "inc": 1, "price": "1"},
+                    {"from": 1, "inc": 1, "price": "2"},
+                ],
+            },
+            {"charge": "9"},
+        ),
         Case("odd-deck", "prefix", "", {"deck": "no_such", "destination": "44"}, {"prefix": "44"}),
     ]
     found = run_cases([*cases, *wrong, *odd], make_database(), [reference])
@@ -109,6 +129,8 @@ def test_a_made_up_case_passes_and_its_opposite_fails(
         ("odd-area", "needs a translation of the inputs moon"),
         ("odd-setting", "needs plan.increment_base = x"),
         ("odd-row", "its reference data is refused: line"),
+        ("odd-method", "needs proration by the moon"),
+        ("odd-steps", "needs price steps of messages and data"),
         ("odd-deck", "needs the deck no_such in the reference folder"),
     ],
 )

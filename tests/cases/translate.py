@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.cases import calls, charges, places, prefixes, usf
+from tests.cases import calls, charges, places, prefixes, proration, usf
 from tests.cases.book import Case, Given, NotSupported
 from tests.cases.results import Ask
 from tests.cases.world import Bench
@@ -34,9 +34,16 @@ _RULES: tuple[tuple[frozenset[str], frozenset[str], Translator], ...] = tuple(
         ("", "one_off", charges.one_off),
         ("", "cost fixed_price", charges.fixed_price),
         ("", "cost markup_pct", charges.markup),
-        ("", "monthly_fee from to_inclusive", charges.inclusive_days),
-        ("", "amount_cents from to_inclusive", charges.inclusive_days),
-        ("", "unit_price days days_in_period", charges.part_of_period),
+        ("", "monthly_fee from to_inclusive", proration.inclusive_days),
+        ("", "amount_cents from to_inclusive", proration.inclusive_days),
+        ("", "unit_price days days_in_period", proration.part_of_period),
+        ("", "monthly_fee days method", proration.daily_rate),
+        ("", "monthly_fee period cancelled", proration.unused_rest),
+        ("", "annual_fee months", proration.recognised_by_month),
+        ("proration", "start_local trial_days tz", proration.first_paid_day),
+        ("proration", "start", proration.parts_of_periods),
+        ("proration", "last_billed end_exclusive", proration.parts_of_periods),
+        ("time_bands", "units steps", calls.data_units),
         ("increments rounding fees time_bands", "", calls.call),
     )
 )
@@ -47,7 +54,7 @@ _WAITING = {
     "tiers": "period rating: volume tiers",
     "commitment": "period rating: commitments and caps",
     "data_sms": "prices of messages and data",
-    "proration": "proration by bill day",
+    "proration": "more ways to prorate",
     "sdr_price": "more ways to price a charge",
     "currency_tax": "currency conversion, surcharges and tax",
     "margin": "prices from the supplier's amount",

@@ -38,6 +38,9 @@ def main() -> int:
         url = with_database(server_url, name)
         try:
             migrate(url)
+            # Records are hashed over all columns of their landing table: without the tables the
+            # linter has a short expression to read instead of fifty long ones.
+            execute(url, "drop schema landing cascade")
             is_clean &= _lint_models(url)
         finally:
             drop_database(server_url, url)

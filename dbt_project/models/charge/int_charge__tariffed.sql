@@ -84,14 +84,14 @@ from owned
 left join tariffs
     on
         owned.charge_tariff_code = tariffs.charge_tariff_code
-        and (owned.product_code = tariffs.product_code or tariffs.product_code = '*')
+        and tariffs.product_code in (owned.product_code, '*')
         and owned.charged_at >= tariffs.valid_from
         and owned.charged_at < tariffs.valid_to
         and (
             tariffs.price_scope = 'list'
-            or (tariffs.price_scope = 'service' and tariffs.scope_code = owned.service_code)
-            or (tariffs.price_scope = 'account' and tariffs.scope_code = owned.account_code)
-            or (tariffs.price_scope = 'group' and tariffs.scope_code = owned.bill_group)
+            or (tariffs.price_scope = 'service' and owned.service_code = tariffs.scope_code)
+            or (tariffs.price_scope = 'account' and owned.account_code = tariffs.scope_code)
+            or (tariffs.price_scope = 'group' and owned.bill_group = tariffs.scope_code)
         )
 order by
     owned.file_id asc,

@@ -61,8 +61,9 @@ observed as (
     -- an order that no day proves is proved by the epochs: only one brings all of them near
     inner join (values ('ymd'), ('dmy'), ('mdy')) as orders (date_order)
         on
-            orders.date_order = coalesce(forms.date_order, orders.date_order)
-            or orders.date_order = sources.date_order
+            forms.date_order is null
+            or forms.date_order = orders.date_order
+            or sources.date_order = orders.date_order
     where
         sources.carrier_code = 'unassigned'
         and {{ known_at_cutoff('sources') }}

@@ -64,7 +64,7 @@ for each statement execute function control.refuse_change();
 -- stands by its fingerprint. So a replay, or another warehouse with the same files, compares equal.
 -- Sums of hashes: rows in any order, whatever their number, in flat memory.
 create function control.fact_checksums(
-    fact regclass, runs bigint [] default null, stand_for bigint [] default null
+    fact regclass, runs bigint[] default null, stand_for bigint[] default null
 )
 returns table (period_month date, row_count bigint, checksum text)
 language plpgsql stable

@@ -1,4 +1,4 @@
--- Number classes, jurisdiction as each deck reads it, local calling areas, federal universal service.
+-- Number classes, jurisdiction as each deck reads it, local calling areas, universal service.
 
 set role ratehouse_owner;
 
@@ -7,8 +7,8 @@ drop constraint source_classify_mode_check,
 add constraint source_classify_mode_check
 check (classify_mode in ('none', 'npanxx', 'npa', 'pre_classified'));
 comment on column reference.source.classify_mode is
-'How the jurisdiction of a call is told. npanxx: the states of both exchanges. npa: those of the area
-codes, where an exchange is not in the table. pre_classified: the record brings its class in words
+'How the jurisdiction of a call is told. npanxx: the states of both exchanges. npa: those of the
+area codes, where an exchange is not in the table. pre_classified: the record brings its class in words
 of the seed class_words. none: not at all.';
 
 alter table reference.service
@@ -68,7 +68,7 @@ comment on column reference.charge_tariff.usf_category is
 comment on column reference.charge_tariff.usf_jurisdiction is
 'Jurisdiction of the whole product, where no safe harbour divides it.';
 comment on column reference.charge_tariff.usf_safe_harbour is
-'Safe harbour by which the product is divided (usf_safe_harbour); only line charges and bundles may.';
+'Safe harbour that divides the product (usf_safe_harbour); only line charges and bundles may.';
 
 create table reference.lata (
     npanxx integer not null check (npanxx between 200000 and 999999),
@@ -95,7 +95,8 @@ create table reference.usf_safe_harbour (
     interstate_percent numeric(9, 4) not null check (interstate_percent between 0 and 100),
     notice text not null default ''
 );
-comment on table reference.lata is 'LATA of central office codes: licensed data, where there is any.';
+comment on table reference.lata is
+'LATA of central office codes: licensed data, where there is any.';
 comment on table reference.local_calling_area is
 'Pairs of rate centres between which a call is local. Not symmetric: each direction is a row.';
 comment on table reference.usf_factor is

@@ -1,6 +1,6 @@
 -- Grain: one row per fund and period of a contribution factor known now. The base is what is left
--- of the projected revenue without the requirement itself (which is passed through) and without what
--- cannot be collected.
+-- of the projected revenue without the requirement itself (which is passed through) and without
+-- what cannot be collected.
 {{ config(tags=['rating']) }}
 
 with factors as (

@@ -20,8 +20,6 @@ from tests.cases.results import (
 from tests.cases.world import Bench, Record
 
 _PREFIX = "44"
-# What sessions of data are looked up as.
-_DATA = "1002"
 _CALLED = "442079460000"
 _MODES = ("up", "half_up", "half_even", "half_down", "down")
 # What a case calls the end of a call that has reached its maximum charge.
@@ -62,25 +60,6 @@ def call(bench: Bench, given: Given) -> dict[str, Ask]:
         )
         asks["legs"] = lambda results: results.usage_line(month, account)["record_count"]
     return asks
-
-
-def data_units(bench: Bench, given: Given) -> dict[str, Ask]:
-    """Units of data, of which a first block is always paid: each unit is a byte."""
-    first, *later = given["steps"]
-    for step in later:
-        # Beyond the block of the first step nothing changes but the increment.
-        if len(later) > 1 or step["from"] != first["inc"] or step["price"] != first["price"]:
-            raise NotSupported("needs price steps of messages and data")
-    if first["from"] != 0:
-        raise NotSupported("needs price steps of messages and data")
-    deck = bench.deck("D", usage_type="data", unit_bytes=1)
-    bench.rate(
-        deck, _DATA, price_per_unit=first["price"], minimum_seconds=first["inc"],
-        increment_seconds=(later or [first])[0]["inc"],
-    )  # fmt: skip
-    bench.service(bench.plan(bench.deck(), data_deck_code=deck))
-    record = bench.usage({"usage_type": "data", "bytes_up": 0, "bytes_down": given["units"]})
-    return {"charge": amount(record), "billed": fact(record, "retail_billed_units")}
 
 
 def two_sides(bench: Bench, given: Given) -> dict[str, Ask]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.cases import calls, charges, places, prefixes, proration, usf
+from tests.cases import calls, charges, places, prefixes, proration, usf, volumes
 from tests.cases.book import Case, Given, NotSupported
 from tests.cases.results import Ask
 from tests.cases.world import Bench
@@ -43,7 +43,11 @@ _RULES: tuple[tuple[frozenset[str], frozenset[str], Translator], ...] = tuple(
         ("proration", "start_local trial_days tz", proration.first_paid_day),
         ("proration", "start", proration.parts_of_periods),
         ("proration", "last_billed end_exclusive", proration.parts_of_periods),
-        ("time_bands", "units steps", calls.data_units),
+        ("time_bands", "units steps", volumes.first_block),
+        ("data_sms", "price_per_message messages", volumes.messages),
+        ("data_sms", "chars encoding", volumes.segments),
+        ("data_sms", "units inc price_per_inc", volumes.units_of_data),
+        ("data_sms", "kb inc_kb", volumes.kilobytes),
         ("increments rounding fees time_bands", "", calls.call),
     )
 )
@@ -53,7 +57,7 @@ _WAITING = {
     "allowance": "period rating: allowances",
     "tiers": "period rating: volume tiers",
     "commitment": "period rating: commitments and caps",
-    "data_sms": "prices of messages and data",
+    "data_sms": "more ways to price messages and data",
     "proration": "more ways to prorate",
     "sdr_price": "more ways to price a charge",
     "currency_tax": "currency conversion, surcharges and tax",

@@ -3,7 +3,8 @@
 -- jurisdiction `any` stand in every scope of a jurisdictional deck and give way to the
 -- jurisdiction's own row at equal prefix. In a deck whose indeterminate calls cost the dearer of
 -- two prices, scope 3 holds every pair of an intrastate and an interstate row that some number
--- meets: the longer prefix of the two with the dearer row; of the pairs at one prefix the longest two win.
+-- meets: the longer prefix of the two with the dearer row; of the pairs at one prefix the longest
+-- two win.
 {{ config(materialized='view') }}
 
 with rates as (

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from loaders import settings
@@ -24,6 +25,7 @@ from tests.servers import (
 
 _BIN = Path(sys.executable).parent
 _MODEL_FOLDERS = ("dbt_project/models", "dbt_project/tests")
+_PROCESSES = min(4, os.cpu_count() or 1)
 
 
 def main() -> int:
@@ -48,18 +50,31 @@ def main() -> int:
 
 
 def _lint_models(url: str) -> bool:
+    """All models and tests, shared out to the processors: each file takes a second or two."""
     root = settings.project_root()
+    files = sorted(
+        (path for name in _MODEL_FOLDERS for path in (root / name).rglob("*.sql")),
+        key=lambda path: path.stat().st_size,
+    )
+    shards = [files[number :: _PROCESSES] for number in range(_PROCESSES)]
     with temporary_folder("lint") as folder:
-        # A target folder of its own: a dbt run at the same time keeps its files.
-        environment = settings.dbt_environment(url) | {"DBT_TARGET_PATH": str(folder)}
+        # Target folders of their own: a dbt run at the same time keeps its files.
+        environment = settings.dbt_environment(url) | {"DBT_TARGET_PATH": str(folder / "seed")}
         # Some models are written from the rules in the seeds.
         if not _run(
             "dbt", "--quiet", "seed", "--project-dir", "dbt_project", "--profiles-dir",
             "dbt_project", "--log-path", str(folder), environment=environment,
         ):  # fmt: skip
             return False
-        folders = [name for name in _MODEL_FOLDERS if any((root / name).rglob("*.sql"))]
-        return _sqlfluff(*folders, environment=environment)
+        with ThreadPoolExecutor(_PROCESSES) as pool:
+            verdicts = pool.map(
+                lambda shard: _sqlfluff(
+                    *(str(path.relative_to(root)) for path in shard[1]),
+                    environment=environment | {"DBT_TARGET_PATH": str(folder / str(shard[0]))},
+                ),
+                [(number, shard) for number, shard in enumerate(shards) if shard],
+            )
+            return all(list(verdicts))
 
 
 def _sqlfluff(*arguments: str, environment: dict[str, str] | None = None) -> bool:

@@ -23,6 +23,11 @@ from loaders.settings import project_root
 from tests.loaders.conftest import Warehouse
 
 FILES = {
+    "lata": "npanxx,lata\n212555,132\n",
+    "local_calling_area": "calling_area_code,from_state,from_rate_centre,to_state,to_rate_centre\n"
+    "NYC,NY,NWYRCYZN01,NY,NWYRCYZN02\n",
+    "usf_factor": "fund_code,factor_percent\nown_state,3.2\n",
+    "usf_safe_harbour": "harbour_code,interstate_percent\nown_harbour,50\n",
     "deck": "deck_code,deck_name,side,currency_code\nR,Retail,retail,USD\nC,Cost,wholesale,USD\n",
     "plan": "plan_code,plan_name,deck_code,is_default\nP,Standard,R,yes\n",
     "account": "account_code,customer_name,time_zone,plan_code\nA1,Acme,America/New_York,P\n"
@@ -70,6 +75,7 @@ def test_a_folder_loads_in_order_and_again_changes_nothing(empty_warehouse: Ware
     warehouse = empty_warehouse
     first = _load_files(warehouse)
     assert [result.kind for result in first] == list(KINDS)
+    assert list(FILES) == list(KINDS)
     everything = {
         kind: warehouse.rows(f"select t::text from reference.{kind} as t order by 1")
         for kind in KINDS
@@ -84,7 +90,7 @@ def test_a_folder_loads_in_order_and_again_changes_nothing(empty_warehouse: Ware
         kind: warehouse.rows(f"select t::text from reference.{kind} as t order by 1")
         for kind in KINDS
     }
-    assert warehouse.value("select count(*) from control.reference_load") == 22
+    assert warehouse.value("select count(*) from control.reference_load") == 2 * len(KINDS)
 
 
 def test_defaults_dates_and_types(empty_warehouse: Warehouse) -> None:
@@ -348,7 +354,7 @@ def test_a_blocked_rate_needs_no_price(empty_warehouse: Warehouse) -> None:
 
 def test_unknown_kind_missing_file_and_empty_folder(reference_warehouse: Warehouse) -> None:
     warehouse = reference_warehouse
-    with pytest.raises(RatehouseError, match="no reference kind 'tariff'; there are: deck"):
+    with pytest.raises(RatehouseError, match="no reference kind 'tariff'; there are: lata"):
         _load(warehouse, "tariff", "x\n")
     with pytest.raises(RatehouseError, match=r"absent.csv cannot be read"):
         load_reference(warehouse.connection, "deck", warehouse.folder / "absent.csv")

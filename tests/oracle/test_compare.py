@@ -38,7 +38,8 @@ create table rating.rated_charge (
     service_id bigint, state text, reason text, original_charge_id bigint, match_method text,
     product_code text, charge_class text, period_from date, quantity numeric,
     carrier_amount numeric, price_mode text, unrounded_amount numeric, charge_amount numeric,
-    cost_amount numeric, period_month date
+    cost_amount numeric, margin_amount numeric, charged_part numeric, charged_from date,
+    charged_to date, period_month date
 );
 create table billing.draft_invoice (
     invoice_run_id bigint, account_id bigint, period_month date, period_start_at timestamptz,

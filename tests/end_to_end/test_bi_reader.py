@@ -45,6 +45,13 @@ def _relations(month: Month, condition: str) -> list[tuple[str, str]]:
     )
 
 
+# Reports of what is wrong, or missing: a month may have nothing of it.
+_MAY_BE_EMPTY = {
+    "rpt_charge_absent", "rpt_charge_exception", "rpt_charge_overlap", "rpt_missing_file",
+    "rpt_source_health",
+}  # fmt: skip
+
+
 def test_every_mart_is_readable_and_filled(month: Month) -> None:
     marts = _marts(month)
     assert {"fct_rated_usage", "fct_invoice_line", "rpt_reconciliation__file"} <= marts
@@ -52,7 +59,8 @@ def test_every_mart_is_readable_and_filled(month: Month) -> None:
     for name in sorted(marts):
         statement = sql.SQL("select * from {} limit 1").format(sql.Identifier("marts", name))
         assert _refusal(month, statement) is None, name
-        assert month.warehouse.value(f"select count(*) > 0 from marts.{name}"), name
+        if name not in _MAY_BE_EMPTY:
+            assert month.warehouse.value(f"select count(*) > 0 from marts.{name}"), name
 
 
 def test_nothing_else_is_readable(month: Month) -> None:

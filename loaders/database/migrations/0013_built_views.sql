@@ -12,5 +12,6 @@ comment on table control.built_view is
 'Views of the dbt project as last built: hash of SQL, descriptions and grants.';
 
 grant select, insert, update on control.built_view to ratehouse_transformer;
+grant select on control.built_view to ratehouse_loader;
 
 reset role;

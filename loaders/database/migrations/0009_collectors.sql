@@ -25,36 +25,14 @@ create table reference.collector (
     poll_minutes integer not null default 15 check (poll_minutes between 1 and 44640),
     settle_seconds integer not null default 20 check (settle_seconds between 0 and 600),
     maximum_megabytes integer not null default 4096 check (maximum_megabytes between 1 and 1048576),
-    is_enabled boolean not null default true,
-    valid_from timestamptz not null default '-infinity',
-    valid_to timestamptz not null default 'infinity',
-    recorded_from timestamptz not null default clock_timestamp(),
-    recorded_to timestamptz not null default 'infinity',
-    reference_load_id bigint references control.reference_load (reference_load_id),
-    valid_during tstzrange not null
-    generated always as (tstzrange(valid_from, valid_to)) stored,
-    recorded_during tstzrange not null
-    generated always as (tstzrange(recorded_from, recorded_to)) stored,
-    constraint collector_validity_is_not_empty check (valid_from < valid_to),
-    constraint collector_recorded_is_ordered check (recorded_from <= recorded_to),
-    constraint collector_is_unambiguous exclude using gist (
-        int8range(
-            hashtextextended(collector_code, 0), hashtextextended(collector_code, 0), '[]'
-        ) with &&,
-        valid_during with &&,
-        recorded_during with &&
-    )
+    is_enabled boolean not null default true
 );
+select reference.date_twice('collector', 'collector_code');
 comment on table reference.collector is
 'Where files are fetched from, and the rules that tell their sources. Holds no secret: only the
 name of the environment variable (env:NAME) or file (file:/path) a secret is read from.';
 comment on column reference.collector.rules is
 'Ordered list; the first rule that fits a file names its source, kind (cdr, sdr) and cadence.';
-
-create trigger collector_closes_only before update on reference.collector
-for each row execute function reference.allow_only_recorded_close();
-create trigger collector_is_never_deleted before delete or truncate on reference.collector
-for each statement execute function control.refuse_change();
 
 create table control.collection (
     collection_id bigint generated always as identity primary key,
@@ -106,10 +84,8 @@ create index collected_file_by_name on control.collected_file
 (collector_code, remote_name, remote_stamp);
 create index collected_file_by_file on control.collected_file (file_id);
 
-grant select, insert, update on reference.collector to ratehouse_loader;
 grant select, insert on control.collection, control.collected_file to ratehouse_loader;
-grant select on reference.collector, control.collection, control.collected_file
-to ratehouse_transformer;
+grant select on control.collection, control.collected_file to ratehouse_transformer;
 
 create trigger collection_is_history before update or delete or truncate
 on control.collection for each statement execute function control.refuse_change();

@@ -106,60 +106,14 @@ comment on table reference.usf_safe_harbour is
 comment on column reference.usf_factor.revenue_requirement is
 'Of the quarter''s notice, with projected_revenue in one unit: the base follows from them.';
 
-do $$
-declare
-    kind record;
-begin
-    for kind in
-        select * from (values
-            ('lata', 'npanxx::text'),
-            ('local_calling_area',
-             'calling_area_code || chr(31) || from_state || chr(31) || from_rate_centre '
-             '|| chr(31) || to_state || chr(31) || to_rate_centre'),
-            ('usf_factor', 'fund_code'),
-            ('usf_safe_harbour', 'harbour_code')
-        ) as k (table_name, key_expression)
-    loop
-        execute format($sql$
-            alter table reference.%1$I
-                add column valid_from timestamptz not null default '-infinity',
-                add column valid_to timestamptz not null default 'infinity',
-                add column recorded_from timestamptz not null default clock_timestamp(),
-                add column recorded_to timestamptz not null default 'infinity',
-                add column reference_load_id bigint
-                    references control.reference_load (reference_load_id),
-                add column valid_during tstzrange not null
-                    generated always as (tstzrange(valid_from, valid_to)) stored,
-                add column recorded_during tstzrange not null
-                    generated always as (tstzrange(recorded_from, recorded_to)) stored,
-                add constraint %2$I check (valid_from < valid_to),
-                add constraint %3$I check (recorded_from <= recorded_to)
-        $sql$, kind.table_name, kind.table_name || '_validity_is_not_empty',
-        kind.table_name || '_recorded_is_ordered');
-        execute format($sql$
-            alter table reference.%1$I add constraint %2$I exclude using gist (
-                int8range(hashtextextended(%3$s, 0), hashtextextended(%3$s, 0), '[]') with &&,
-                valid_during with &&,
-                recorded_during with &&
-            )
-        $sql$, kind.table_name, kind.table_name || '_is_unambiguous', kind.key_expression);
-        execute format(
-            'create trigger %I before update on reference.%I '
-            'for each row execute function reference.allow_only_recorded_close()',
-            kind.table_name || '_closes_only', kind.table_name
-        );
-        execute format(
-            'create trigger %I before delete or truncate on reference.%I '
-            'for each statement execute function control.refuse_change()',
-            kind.table_name || '_is_never_deleted', kind.table_name
-        );
-        execute format(
-            'grant select, insert, update on reference.%I to ratehouse_loader', kind.table_name
-        );
-        execute format('grant select on reference.%I to ratehouse_transformer', kind.table_name);
-    end loop;
-end
-$$;
+select reference.date_twice('lata', 'npanxx::text');
+select reference.date_twice(
+    'local_calling_area',
+    'calling_area_code || chr(31) || from_state || chr(31) || from_rate_centre '
+    '|| chr(31) || to_state || chr(31) || to_rate_centre'
+);
+select reference.date_twice('usf_factor', 'fund_code');
+select reference.date_twice('usf_safe_harbour', 'harbour_code');
 
 -- What the regulator has published; later quarters and changes are loaded like any other data.
 insert into reference.usf_factor (fund_code, factor_percent, notice, valid_from, valid_to)

@@ -62,17 +62,18 @@ def connection_parameters(url: str) -> dict[str, str]:
     environment = os.environ
     parameters.setdefault("host", environment.get("PGHOST") or "localhost")
     parameters.setdefault("port", environment.get("PGPORT") or "5432")
-    parameters.setdefault("user", environment.get("PGUSER") or _login_name())
+    parameters.setdefault("user", environment.get("PGUSER") or login_name("postgres"))
     parameters.setdefault("password", environment.get("PGPASSWORD") or "")
     parameters.setdefault("dbname", environment.get("PGDATABASE") or parameters["user"])
     return parameters
 
 
-def _login_name() -> str:
+def login_name(otherwise: str) -> str:
+    """Who runs this process; ``otherwise`` where the user id has no name, as in a container."""
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user id without a name
-        return "postgres"
+    except (KeyError, OSError):
+        return otherwise
 
 
 def make_database_url(*, host: str, port: int, user: str, password: str, dbname: str) -> str:

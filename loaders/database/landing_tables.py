@@ -13,6 +13,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, not a function
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from loaders.events import record_event
 from loaders.layouts import LAYOUTS, Layout
 
 
@@ -59,11 +60,8 @@ def make_landing(connection: Connection, layouts: list[Layout]) -> None:
                     layout.unassigned_source, json.dumps(layout.defaults), checksum(layout),
                 ),
             )  # fmt: skip
-        cursor.execute(
-            "insert into control.event (subject, event, detail) "
-            "values ('database', 'layouts_made', %s)",
-            (json.dumps({"layouts": [layout.code for layout in layouts]}),),
-        )
+        made = {"layouts": [layout.code for layout in layouts]}
+        record_event(cursor, "database", None, "layouts_made", made)
 
 
 def checksum(layout: Layout) -> str:

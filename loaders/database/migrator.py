@@ -19,6 +19,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a type,
 from loaders.database.connection import open_connection
 from loaders.database.landing_tables import layouts_to_make, make_landing
 from loaders.errors import MigrationError
+from loaders.events import record_event
 from loaders.settings import describe_database
 
 MIGRATIONS_FOLDER = Path(__file__).parent / "migrations"
@@ -148,12 +149,8 @@ def _apply(connection: Connection, url: str, migration: Migration) -> None:
                 )
                 cursor.execute("select to_regclass('control.event') is not null")
                 if cursor.fetchone()[0]:
-                    cursor.execute(
-                        "insert into control.event (subject, event, detail) "
-                        "values ('database', 'migrated', "
-                        "jsonb_build_object('migration', %s::text))",
-                        (migration.name,),
-                    )
+                    detail = {"migration": migration.name}
+                    record_event(cursor, "database", None, "migrated", detail)
             return
         except psycopg2.Error as error:
             # Roles are cluster-wide and our lock is not: another database of the same server may

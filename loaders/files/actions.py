@@ -17,7 +17,7 @@ from loaders.files.names import shown
 from loaders.files.originals import open_originals
 from loaders.files.overlap import check_content
 from loaders.files.records import decide_encoding
-from loaders.files.registry import record_event, result_of
+from loaders.files.registry import record_file_event, result_of
 from loaders.files.results import FileResult
 from loaders.files.session import transaction
 from loaders.files.sources import UNASSIGNED, Source, Sources
@@ -128,7 +128,7 @@ def discard(
             cursor.execute(
                 "update control.file set status = 'discarded' where file_id = %s", (file_id,)
             )
-            record_event(cursor, file_id, "discarded", {"reason": reason}, actor)
+            record_file_event(cursor, file_id, "discarded", {"reason": reason}, actor)
         return Decision(
             file_id, True, f"{row.named} is discarded", replace(result, status="discarded")
         )
@@ -148,7 +148,7 @@ def download(connection: Connection, file_id: int, target: Path | None, *, actor
         raise ActionRefused(f"{target.parent} is not a folder")
     open_originals().copy_to(row.sha256, target)
     with transaction(connection) as cursor:
-        record_event(cursor, file_id, "downloaded", {"to": str(target)}, actor)
+        record_file_event(cursor, file_id, "downloaded", {"to": str(target)}, actor)
     return target
 
 
@@ -317,7 +317,7 @@ def _record_release(
     cursor: Cursor, row: _Row, reason: str, actor: str, counts: dict[str, object]
 ) -> None:
     detail = {"reason": reason, "was": row.status, "held_for": row.status_reason, **counts}
-    record_event(cursor, row.file_id, "released", detail, actor)
+    record_file_event(cursor, row.file_id, "released", detail, actor)
 
 
 def _released(cursor: Cursor, row: _Row) -> Decision:

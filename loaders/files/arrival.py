@@ -15,7 +15,7 @@ from loaders.files.discover import find_files
 from loaders.files.landing import Loading, Received
 from loaders.files.originals import Originals, open_originals
 from loaders.files.overlap import CHECKED_AT_ONCE, check_content
-from loaders.files.registry import record_event, result_of
+from loaders.files.registry import record_file_event, result_of
 from loaders.files.results import FileResult
 from loaders.files.session import transaction
 from loaders.files.sources import Source, Sources
@@ -83,7 +83,7 @@ class _Arrival:
             explanation = f"cannot be read: {error.strerror or error}"
             with transaction(self._connection) as cursor:
                 detail = {"origin": received.origin, "explanation": explanation}
-                record_event(cursor, None, "failed", detail)
+                record_file_event(cursor, None, "failed", detail)
             return [_failed(received, "unreadable", explanation)]
 
     def _loading(self, received: Received, declared: Source | None) -> Loading:
@@ -137,7 +137,7 @@ class _Arrival:
                 "where file_id = any(%s) and archive_file_id is null",
                 (archive_id, file_ids),
             )
-            record_event(cursor, archive_id, "landed", {"members": file_ids})
+            record_file_event(cursor, archive_id, "landed", {"members": file_ids})
             result = result_of(cursor, archive_id)
         return replace(result, explanation=f"an archive of {len(members)} files")
 

@@ -23,7 +23,7 @@ from loaders.files.names import stored_text
 from loaders.files.originals import Originals
 from loaders.files.readers import open_stream
 from loaders.files.records import decide_encoding, describe_columns
-from loaders.files.registry import record_event, result_of
+from loaders.files.registry import record_file_event, result_of
 from loaders.files.results import FileResult
 from loaders.files.session import copy_from, transaction
 from loaders.files.sources import UNASSIGNED, Source, Sources
@@ -172,7 +172,7 @@ class Loading:
         for file_id, file_name, source_code, _, status in rows:
             if file_name == self._name and self._same_source(source_code):
                 self._stored.keep_original()
-                record_event(cursor, file_id, "seen_again", {"origin": self._origin})
+                record_file_event(cursor, file_id, "seen_again", {"origin": self._origin})
                 known = result_of(cursor, file_id, origin=self._origin)
                 if status == "discarded":
                     return replace(
@@ -239,7 +239,7 @@ class Loading:
             (file_id, self._stored.sha256, attempt.source.source_code, self._name, file_id),
         )
         for (held_file_id,) in cursor.fetchall():
-            record_event(cursor, held_file_id, "discarded", {"landed_as_file_id": file_id})
+            record_file_event(cursor, held_file_id, "discarded", {"landed_as_file_id": file_id})
         return result_of(cursor, file_id)
 
     # What differs when a person lets a held file land (actions.Release).
@@ -256,7 +256,7 @@ class Loading:
 
     def _landed(self, cursor: Cursor, file_id: int, attempt: Attempt) -> None:
         self._register(cursor, file_id, attempt, "landed", None, None)
-        record_event(cursor, file_id, "landed", counts_of(attempt))
+        record_file_event(cursor, file_id, "landed", counts_of(attempt))
 
     def _check_name(self, cursor: Cursor, source: Source) -> None:
         """Where a source wants it, a name lands once."""
@@ -489,7 +489,7 @@ class Loading:
             else:
                 file_id, event = row[0], "seen_again"
             self._register(cursor, file_id, attempt, "held", hold, hold.file_id)
-            record_event(
+            record_file_event(
                 cursor,
                 file_id,
                 event,

@@ -17,7 +17,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from loaders.files.registry import record_event
+from loaders.files.registry import record_file_event
 from loaders.files.session import transaction
 
 # Up to here the check takes a few hundredths of a second and follows the landing at once; larger
@@ -164,7 +164,7 @@ def check_in_transaction(
     )
     if hold is None or not held:
         return None
-    record_event(cursor, file_id, "held", {"reason": hold[0], "explanation": hold[1]})
+    record_file_event(cursor, file_id, "held", {"reason": hold[0], "explanation": hold[1]})
     return hold[1]
 
 

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 
 from psycopg2.extensions import cursor as Cursor
 
+from loaders.events import record_event
 from loaders.files.results import FileResult
 
 
-def record_event(
+def record_file_event(
     cursor: Cursor,
     file_id: int | None,
     event: str,
     detail: Mapping[str, object],
     actor: str | None = None,
 ) -> None:
-    """Append to the memory of what happened to a file; without an actor it is the session's."""
-    cursor.execute(
-        "insert into control.event (subject, subject_id, event, detail, actor) "
-        "values ('file', %s, %s, %s, coalesce(%s, session_user))",
-        (file_id, event, json.dumps(dict(detail)), actor),
-    )
+    """Append to the memory of what happened to a file."""
+    record_event(cursor, "file", file_id, event, detail, actor)
 
 
 def result_of(cursor: Cursor, file_id: int, *, origin: str | None = None) -> FileResult:

@@ -7,7 +7,6 @@ the lock that rating runs respect when they fix what they know.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -19,6 +18,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from loaders.errors import RatehouseError
+from loaders.events import record_event
 from loaders.files.session import copy_from, transaction
 from loaders.reference.errors import SHOWN, ReferenceRefused, Refusal
 from loaders.reference.kinds import KINDS, Kind
@@ -183,17 +183,11 @@ class _Load:
             self._kind.name, rows_read, added, changed, unchanged, load_id, closed,
             skipped, self._path.name,
         )  # fmt: skip
-        cursor.execute(
-            "insert into control.event (subject, subject_id, event, detail) "
-            "values ('reference', %s, 'loaded', %s)",
-            (
-                load_id,
-                json.dumps(
-                    {"kind": result.kind, "full": self._full, "closed": closed,
-                     "skipped": result.rows_skipped, **detail}
-                ),
-            ),
-        )  # fmt: skip
+        happened = {
+            "kind": result.kind, "full": self._full, "closed": closed,
+            "skipped": result.rows_skipped, **detail,
+        }  # fmt: skip
+        record_event(cursor, "reference", load_id, "loaded", happened)
         return result
 
     def try_rows(self, table: TableFile) -> None:

@@ -12,9 +12,9 @@ from psycopg2 import sql
 from psycopg2.extras import Json
 
 from loaders.errors import RatehouseError
+from loaders.events import record_event
 from loaders.runs import locks
 from loaders.runs.errors import InvoiceRunRefused, RunAbandoned
-from loaders.runs.events import record_event
 from loaders.runs.rating import fix_reference_cutoff
 from loaders.runs.schemas import build_relation
 

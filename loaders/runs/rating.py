@@ -17,10 +17,10 @@ from psycopg2 import sql
 from psycopg2.extras import Json, RealDictCursor
 
 from loaders.errors import RatehouseError
+from loaders.events import record_event
 from loaders.files.overlap import check_waiting_files
 from loaders.runs import locks, withdrawal
 from loaders.runs.errors import RunAbandoned, RunDoesNotBalance
-from loaders.runs.events import record_event
 from loaders.runs.schemas import build_relation, relation_exists
 from loaders.runs.suspense import SuspenseFilters, insert_suspended_records
 

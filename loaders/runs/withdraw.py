@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from loaders.errors import RatehouseError
+from loaders.events import record_event
 from loaders.runs import locks, withdrawal
-from loaders.runs.events import record_event
 from loaders.runs.rating import RatingRun, open_run
 from loaders.runs.schemas import relation_exists
 from loaders.runs.withdrawal import WithdrawalRefused

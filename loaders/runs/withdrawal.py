@@ -17,7 +17,7 @@ from psycopg2 import sql
 from psycopg2.extras import Json
 
 from loaders.errors import RatehouseError
-from loaders.runs.events import record_event
+from loaders.events import record_event
 from loaders.runs.schemas import build_relation, relation_exists
 
 if TYPE_CHECKING:

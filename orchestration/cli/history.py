@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import asdict
@@ -14,6 +13,7 @@ import typer
 from loaders import database
 from loaders.files import actions, history
 from loaders.files.names import shown
+from loaders.settings import login_name
 from orchestration.cli.output import print_facts, print_json, print_table
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
@@ -43,10 +43,7 @@ _SIDES = (
 
 def actor() -> str:
     """Who sits at this terminal."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user id without a name
-        return "unknown"
+    return login_name("unknown")
 
 
 def _connect(role: str = "ratehouse_loader") -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from typing import Any
@@ -12,6 +11,7 @@ import psycopg2
 from dagster_dbt import DbtCliResource
 
 from loaders import database, runs
+from loaders.settings import login_name
 from orchestration.lib import paths, progress
 from orchestration.lib.dbt_arguments import RATING_SELECTION, build_arguments
 from orchestration.lib.dbt_process import Context, DbtProcess, folder_name
@@ -28,10 +28,7 @@ def requested_by(context: Context) -> str:
     for tag in ("ratehouse/requested_by", "dagster/schedule_name", "dagster/sensor_name"):
         if tag in tags:
             return tags[tag]
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
+    return login_name("unknown")
 
 
 def run_arguments(context: Context) -> dict[str, Any]:

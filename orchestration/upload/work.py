@@ -18,9 +18,10 @@ from psycopg2.extensions import connection as Connection
 
 from loaders import database, settings
 from loaders.errors import RatehouseError
+from loaders.events import record_event
 from loaders.files import Received, load_received
 from loaders.files.names import shown
-from loaders.files.registry import record_event
+from loaders.files.registry import record_file_event
 from loaders.files.session import transaction
 from loaders.layouts import LAYOUTS
 from loaders.layouts.layout import DELIMITER_NAMES
@@ -171,7 +172,7 @@ class Warehouse:
             with transaction(connection) as cursor:
                 for result in results:
                     outcome = {"status": result.status, "status_reason": result.status_reason}
-                    record_event(cursor, result.file_id, "uploaded", detail | outcome, actor)
+                    record_file_event(cursor, result.file_id, "uploaded", detail | outcome, actor)
         return [asdict(result) for result in results]
 
     def bad_lines(self, file_id: int) -> list[dict[str, Any]]:
@@ -202,14 +203,13 @@ def _declare(
             writer.writerow(row)
         loaded = load_reference(connection, "source", path)
     with transaction(connection) as cursor:
-        cursor.execute(
-            "insert into control.event (subject, subject_id, event, detail, actor) "
-            "values ('reference', %s, 'declared_in_upload', %s, %s)",
-            (
-                loaded.reference_load_id,
-                json.dumps({"source": row["source_code"], "note": note or None}),
-                actor,
-            ),
+        record_event(
+            cursor,
+            "reference",
+            loaded.reference_load_id,
+            "declared_in_upload",
+            {"source": row["source_code"], "note": note or None},
+            actor,
         )
 
 

@@ -226,7 +226,7 @@ if moment.isdigit():
         return original(self, lines)
     records.LineStream._numbered = numbered
 else:
-    function = {"registered": "_register", "event": "record_event"}[moment]
+    function = {"registered": "_register", "event": "record_file_event"}[moment]
     holder = landing.Loading if moment == "registered" else landing
     original = getattr(holder, function)
     def then_die(*arguments):

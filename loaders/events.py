@@ -9,11 +9,16 @@ from psycopg2.extras import Json
 
 
 def record_event(
-    cursor: Any, subject: str, subject_id: int, event: str, detail: Mapping[str, Any], actor: str
+    cursor: Any,
+    subject: str,
+    subject_id: int | None,
+    event: str,
+    detail: Mapping[str, Any],
+    actor: str | None = None,
 ) -> None:
-    """Append to control.event."""
+    """Append to control.event; without an actor it is the session's user."""
     cursor.execute(
         "insert into control.event (subject, subject_id, event, detail, actor) "
-        "values (%s, %s, %s, %s, %s)",
+        "values (%s, %s, %s, %s, coalesce(%s, session_user))",
         (subject, subject_id, event, Json(dict(detail)), actor),
     )

@@ -1,5 +1,5 @@
 -- Grain: one row per draft invoice: an account, a period and a currency.
--- invoice_total = usage_amount + charge_amount + rounding_amount, to the cent.
+-- invoice_total = the amounts by kind of line, to the cent.
 {{ config(
     materialized='run_fact',
     run_key='invoice_run_id',
@@ -7,6 +7,11 @@
     full_refresh=false,
     indexes=[{'columns': ['invoice_run_id', 'account_id']}]
 ) }}
+
+{% set kinds = [
+    'usage', 'charge', 'allowance', 'volume', 'discount', 'commitment', 'cap', 'surcharge', 'tax',
+    'rounding'
+] %}
 
 with invoice_lines as (
     select * from {{ ref('draft_invoice_line') }}
@@ -26,15 +31,11 @@ select
     accounts.time_zone::text as time_zone,
     invoice_lines.currency_code::text as currency_code,
     count(*)::integer as line_count,
+    {%- for kind in kinds %}
     coalesce(sum(invoice_lines.line_amount) filter (
-        where invoice_lines.line_kind = 'usage'
-    ), 0)::numeric(28, 14) as usage_amount,
-    coalesce(sum(invoice_lines.line_amount) filter (
-        where invoice_lines.line_kind = 'charge'
-    ), 0)::numeric(28, 14) as charge_amount,
-    coalesce(sum(invoice_lines.line_amount) filter (
-        where invoice_lines.line_kind = 'rounding'
-    ), 0)::numeric(28, 14) as rounding_amount,
+        where invoice_lines.line_kind = '{{ kind }}'
+    ), 0)::numeric(28, 14) as {{ kind }}_amount,
+    {%- endfor %}
     sum(invoice_lines.line_amount)::numeric(18, 2) as invoice_total
 from invoice_lines
 inner join accounts on invoice_lines.account_id = accounts.account_id

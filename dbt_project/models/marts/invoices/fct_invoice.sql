@@ -21,6 +21,13 @@ select
     invoices.line_count,
     invoices.usage_amount,
     invoices.charge_amount,
+    invoices.allowance_amount,
+    invoices.volume_amount,
+    invoices.discount_amount,
+    invoices.commitment_amount,
+    invoices.cap_amount,
+    invoices.surcharge_amount,
+    invoices.tax_amount,
     invoices.rounding_amount,
     invoices.invoice_total
 from invoices

@@ -14,13 +14,16 @@ select
     invoice_lines.line_no,
     invoice_lines.line_kind,
     invoice_lines.charge_class,
+    invoice_lines.product_code,
     invoice_lines.description,
     invoice_lines.record_count,
     invoice_lines.billed_seconds,
     invoice_lines.quantity,
+    invoice_lines.unit,
     invoice_lines.unrounded_amount,
     invoice_lines.line_amount,
-    invoice_lines.currency_code
+    invoice_lines.currency_code,
+    invoice_lines.detail
 from invoice_lines
 inner join invoice_runs on invoice_lines.invoice_run_id = invoice_runs.invoice_run_id
 where not invoice_runs.is_building

@@ -79,28 +79,16 @@ def _forget_old(folder: Path) -> None:
 
 
 def _compile(project: Path, url: str) -> DryModels:
-    rules = [
-        [row["rule_code"], row["is_enabled"].lower() == "true"]
-        for row in sorted(
-            _read_seed(project / "seeds" / "not_billable_rules.csv"),
-            key=lambda row: int(row["priority"]),
-        )
-    ]
     target = Path(tempfile.mkdtemp(prefix="ratehouse_dry_"))
     try:
-        environment = dbt_environment.process_environment(
-            url, {"RATEHOUSE_DRY_RULES": json.dumps(rules), "DBT_TARGET_PATH": str(target)}
-        )
         done = subprocess.run(
             [
                 dbt_environment.dbt_executable(),
-                "--no-use-colors", "--log-path", str(target),
-                "compile", "--quiet", "--target", PREFIX,
-                "--project-dir", str(project), "--profiles-dir", str(project),
-                "--select", *[f"+{name},resource_type:model" for name in (*RESULTS, *BILLING)],
+                "--no-use-colors", "--log-path", str(target), "--quiet",
+                *compile_arguments(project),
             ],
             cwd=project,
-            env={**os.environ, **environment},
+            env={**os.environ, **compile_environment(project, url, target)},
             capture_output=True,
             text=True,
             check=False,
@@ -113,6 +101,34 @@ def _compile(project: Path, url: str) -> DryModels:
         compiled = json.loads((target / "manifest.json").read_text())
     finally:
         shutil.rmtree(target, ignore_errors=True)
+    return models_of(project, compiled, url)
+
+
+def compile_arguments(project: Path) -> list[str]:
+    """The dbt command that compiles all that a dry run builds."""
+    return [
+        "compile", "--target", PREFIX,
+        "--project-dir", str(project), "--profiles-dir", str(project),
+        "--select", *[f"+{name},resource_type:model" for name in (*RESULTS, *BILLING)],
+    ]  # fmt: skip
+
+
+def compile_environment(project: Path, url: str, target: Path) -> dict[str, str]:
+    """What dbt needs to know when it compiles for a dry run."""
+    rules = [
+        [row["rule_code"], row["is_enabled"].lower() == "true"]
+        for row in sorted(
+            _read_seed(project / "seeds" / "not_billable_rules.csv"),
+            key=lambda row: int(row["priority"]),
+        )
+    ]
+    return dbt_environment.process_environment(
+        url, {"RATEHOUSE_DRY_RULES": json.dumps(rules), "DBT_TARGET_PATH": str(target)}
+    )
+
+
+def models_of(project: Path, compiled: Mapping[str, Any], url: str) -> DryModels:
+    """What a dry run builds, from dbt's manifest of the compiled project."""
     database = settings.connection_parameters(url)["dbname"]
     rating = _needed(compiled["nodes"], (*RESULTS, *WORDS))
     every = _needed(compiled["nodes"], (*RESULTS, *WORDS, *BILLING))

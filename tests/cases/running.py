@@ -18,7 +18,7 @@ from loaders.files.landing import Received
 from loaders.files.sources import Sources
 from loaders.files.trial import land_in_transaction
 from loaders.reference import ReferenceRefused, load_reference
-from loaders.runs.dry import dry_run
+from loaders.runs.dry import DryModels, dry_run
 from orchestration.lib.dry_models import dry_models
 from tests.cases.book import Case, NotSupported, same
 from tests.cases.results import Ask, Results
@@ -66,39 +66,60 @@ def scratch_database(server_url: str) -> Iterator[str]:
 
 def run_cases(cases: Sequence[Case], url: str, reference: Sequence[Path]) -> list[Outcome]:
     """Rate all cases in the database of this URL; only reference data stays behind."""
-    outcomes = {case.id: Outcome(case) for case in cases}
-    asks: dict[str, dict[str, Ask]] = {}
-    with (
-        contextlib.closing(connect(url=url)) as connection,
-        tempfile.TemporaryDirectory(prefix="ratehouse-cases-") as folder,
-    ):
-        with connection, connection.cursor() as cursor:
-            world = World(Catalogue(cursor), reference)
-        for number, case in enumerate(cases, start=1):
-            try:
-                asks[case.id] = translate(case, Bench(world, case, number))
-            except NotSupported as reason:
-                outcomes[case.id].reasons.append(str(reason))
-                world.forget([case.id])
-            except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
-                outcomes[case.id].reasons.append(f"needs inputs of another form ({error!r})")
-                world.forget([case.id])
-        refused = _load_reference(connection, world, Path(folder))
+    with tempfile.TemporaryDirectory(prefix="ratehouse-cases-") as folder:
+        return Prepared(cases, url, reference, Path(folder)).run(dry_models(url))
+
+
+class Prepared:
+    """Cases whose reference data is loaded: they can be rated again and again.
+
+    ``folder`` takes the files; it must stay as long as they are needed.
+    """
+
+    def __init__(
+        self, cases: Sequence[Case], url: str, reference: Sequence[Path], folder: Path
+    ) -> None:
+        self._cases = cases
+        self._url = url
+        self._folder = folder
+        self._asks: dict[str, dict[str, Ask]] = {}
+        self._refused: dict[str, list[str]] = {case.id: [] for case in cases}
+        with contextlib.closing(connect(url=url)) as connection:
+            with connection, connection.cursor() as cursor:
+                self._world = World(Catalogue(cursor), reference)
+            for number, case in enumerate(cases, start=1):
+                self._translate(case, number)
+            refused = _load_reference(connection, self._world, folder)
+            refused |= self._world.import_sheets(connection, folder)
         for case_id, reason in refused.items():
-            outcomes[case_id].reasons.append(reason)
-            asks.pop(case_id, None)
-        for case_id, reason in world.import_sheets(connection, Path(folder)).items():
-            outcomes[case_id].reasons.append(reason)
-            asks.pop(case_id, None)
-        results = _rate(connection, url, world, Path(folder))
-    for case_id, answers in asks.items():
-        _judge(outcomes[case_id], answers, results)
-    for outcome in outcomes.values():
-        if outcome.differences:
-            outcome.status = "failed"
-        elif outcome.reasons:
-            outcome.status = "not supported"
-    return list(outcomes.values())
+            self._refused[case_id].append(reason)
+            self._asks.pop(case_id, None)
+
+    def _translate(self, case: Case, number: int) -> None:
+        try:
+            self._asks[case.id] = translate(case, Bench(self._world, case, number))
+        except NotSupported as reason:
+            self._refused[case.id].append(str(reason))
+            self._world.forget([case.id])
+        except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+            self._refused[case.id].append(f"needs inputs of another form ({error!r})")
+            self._world.forget([case.id])
+
+    def run(self, models: DryModels) -> list[Outcome]:
+        """Rate all cases and judge the answers."""
+        outcomes = {
+            case.id: Outcome(case, reasons=list(self._refused[case.id])) for case in self._cases
+        }
+        with contextlib.closing(connect(url=self._url)) as connection:
+            results = _rate(connection, models, self._world, self._folder)
+        for case_id, answers in self._asks.items():
+            _judge(outcomes[case_id], answers, results)
+        for outcome in outcomes.values():
+            if outcome.differences:
+                outcome.status = "failed"
+            elif outcome.reasons:
+                outcome.status = "not supported"
+        return list(outcomes.values())
 
 
 def _load_reference(connection: Connection, world: World, folder: Path) -> dict[str, str]:
@@ -124,8 +145,8 @@ def _load_reference(connection: Connection, world: World, folder: Path) -> dict[
         return refused
 
 
-def _rate(connection: Connection, url: str, world: World, folder: Path) -> Results:
-    with dry_run(connection, dry_models(url)) as run:
+def _rate(connection: Connection, models: DryModels, world: World, folder: Path) -> Results:
+    with dry_run(connection, models) as run:
         sources = Sources(run.cursor)
         file_ids: dict[str, int] = {}
         for number, (source_code, path) in enumerate(world.write_files(folder)):

@@ -40,15 +40,19 @@ _US_DECK = (
 )
 
 
-@pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def write_reports(folder: Path) -> Path:
     """Decks and reports that cases name, made up."""
-    folder = tmp_path_factory.mktemp("reference")
     (folder / "npa_report_tiny.csv").write_text("File Date,08/17/2026\n" + _NPA_HEADER)
     (folder / "co_codes_tiny.txt").write_text(_CODES)
     (folder / "tiny_deck.csv").write_text(_DECK)
     (folder / "tiny_us_deck.csv").write_text(_US_DECK)
     return folder
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of those."""
+    return write_reports(tmp_path_factory.mktemp("reference"))
 
 
 @pytest.fixture(scope="module")

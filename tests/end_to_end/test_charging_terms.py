@@ -161,15 +161,20 @@ class World:
         }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def rated(warehouse: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The calls of all plans, rated by one run."""
-    folder = tmp_path_factory.mktemp("terms")
-    world = World(seed=4)
+def write_terms(folder: Path, seed: int = 4) -> Path:
+    """Reference data and files of one world."""
+    world = World(seed)
     for kind, rows in world.kinds.items():
         write_kind(folder / "reference", kind, rows)
     for code, calls in world.calls.items():
         write_kind(folder / "files" / code, code, calls)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rated(warehouse: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The calls of all plans, rated by one run."""
+    folder = write_terms(tmp_path_factory.mktemp("terms"))
     warehouse.load_reference(folder / "reference")
     warehouse.load(folder / "files")
     assert warehouse.rate() is not None

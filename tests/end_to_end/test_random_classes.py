@@ -147,10 +147,8 @@ def _calls(number: int, rng: random.Random) -> list[Row]:
     ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def write_classes(folder: Path) -> Path:
     """Six customers, each with decks and a source of its own."""
-    folder = tmp_path_factory.mktemp("classes")
     rng = random.Random("classes")
     kinds = _numbering()
     kinds |= {name: [] for name in ("deck", "rate", "plan", "account", "service",
@@ -190,6 +188,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for kind, rows in kinds.items():
         write_kind(folder / "reference", kind, rows)
     return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where that world is written."""
+    return write_classes(tmp_path_factory.mktemp("classes"))
 
 
 def test_every_class_and_jurisdiction_is_what_the_oracle_says(

@@ -58,6 +58,7 @@ class World:
     """Random decks of one seed, and random calls to numbers that resemble their prefixes."""
 
     seed: int
+    call_count: int = CALLS
     rates: list[Row] = field(default_factory=list)
     calls: list[Row] = field(default_factory=list)
 
@@ -68,7 +69,7 @@ class World:
         for deck, has_jurisdictions in ((f"R{self.seed}", self.seed % 2 == 1),
                                         (f"C{self.seed}", self.seed % 3 == 2)):  # fmt: skip
             self._add_deck(deck, bases, has_jurisdictions)
-        self.calls = [self._call(number, bases) for number in range(CALLS)]
+        self.calls = [self._call(number, bases) for number in range(self.call_count)]
 
     def _digits(self, count: int) -> str:
         """Many zeros: a number filled up with zeros must not meet a longer prefix."""
@@ -161,18 +162,23 @@ class World:
         }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def rated(warehouse: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The calls of all seeds, priced by one run."""
-    folder = tmp_path_factory.mktemp("decks")
+def write_decks(folder: Path, call_count: int = CALLS) -> Path:
+    """The decks and calls of all seeds."""
     kinds: dict[str, list[Row]] = dict(NUMBERING)
     for seed in SEEDS:
-        world = World(seed)
+        world = World(seed, call_count)
         for kind, rows in world.reference.items():
             kinds[kind] = [*kinds.get(kind, []), *rows]
         write_kind(folder / "files" / f"calls{seed}", "calls", world.calls)
     for kind, rows in kinds.items():
         write_kind(folder / "reference", kind, rows)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rated(warehouse: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The calls of all seeds, priced by one run."""
+    folder = write_decks(tmp_path_factory.mktemp("decks"))
     warehouse.load_reference(folder / "reference")
     warehouse.load(folder / "files")
     assert warehouse.rate() is not None

@@ -126,11 +126,9 @@ class Month:
         } | days | keys  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def charged(warehouse: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The charges of a random month, priced by one run."""
-    folder = tmp_path_factory.mktemp("fees")
-    month = Month(1)
+def write_fees(folder: Path, seed: int = 1) -> Path:
+    """Reference data and charge lines of a random month."""
+    month = Month(seed)
     columns = json.dumps(COLUMNS)
     kinds: dict[str, list[Row]] = {
         "account": month.accounts, "service": month.services,
@@ -143,6 +141,13 @@ def charged(warehouse: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> P
     for kind, rows in kinds.items():
         write_kind(folder / "reference", kind, rows)
     write_kind(folder / "files" / "fees", "fees", [month.line(n) for n in range(LINES)])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def charged(warehouse: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The charges of a random month, priced by one run."""
+    folder = write_fees(tmp_path_factory.mktemp("fees"))
     warehouse.load_reference(folder / "reference")
     warehouse.load(folder / "files")
     assert warehouse.rate() is not None

@@ -464,12 +464,11 @@ def charge_differences(connection: Any, outcome: Outcome) -> list[Difference]:
     return found
 
 
-def compare(connection: Any, demo_dir: Path) -> list[Difference]:
-    """Compare the current facts of a database with the oracle's reading of a demo folder."""
+def oracle_outcome(connection: Any, demo_dir: Path) -> Outcome:
+    """The oracle's reading of a demo folder, in the order in which the database took its files."""
     order, received, file_rows = _landed(connection, demo_dir)
-    loaded = [(s, p) for s, p in demo_files(demo_dir) if (s, p.name) in order]
-    outcome = run(
-        loaded,
+    return run(
+        [(s, p) for s, p in demo_files(demo_dir) if (s, p.name) in order],
         Reference.load(demo_dir / "reference"),
         received_at=received,
         landing_order=order,
@@ -479,6 +478,16 @@ def compare(connection: Any, demo_dir: Path) -> list[Difference]:
             if row["status"] == "withdrawn"
         },
     )
+
+
+def compare(connection: Any, demo_dir: Path, outcome: Outcome | None = None) -> list[Difference]:
+    """Compare the current facts of a database with the oracle's reading of a demo folder.
+
+    ``outcome`` is that reading, where it is known already.
+    """
+    order, _, file_rows = _landed(connection, demo_dir)
+    if outcome is None:
+        outcome = oracle_outcome(connection, demo_dir)
     found = [
         Difference("file", f"{source}/{path.name}", "record", "a file of the demo", "never loaded")
         for source, path in demo_files(demo_dir)

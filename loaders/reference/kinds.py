@@ -37,6 +37,8 @@ KINDS: dict[str, Kind] = {
         ),
         Kind("usf_factor", ("fund_code",)),
         Kind("usf_safe_harbour", ("harbour_code",)),
+        # Before the accounts: their prices must be convertible when they are loaded.
+        Kind("exchange_rate", ("rate_source", "from_currency", "to_currency")),
         Kind(
             "deck",
             ("deck_code",),
@@ -59,6 +61,16 @@ KINDS: dict[str, Kind] = {
             },
             has_id=True,
         ),
+        Kind("visited_network", ("network_code",)),
+        Kind(
+            "roaming_deck",
+            ("plan_code", "zone_code", "usage_type"),
+            {
+                "plan_code": ("plan", "plan_code"),
+                "deck_code": ("deck", "deck_code"),
+                "inbound_deck_code": ("deck", "deck_code"),
+            },
+        ),
         Kind(
             "account",
             ("account_code",),
@@ -77,6 +89,33 @@ KINDS: dict[str, Kind] = {
             ("identifier_kind", "identifier_value"),
             {"service_code": ("service", "service_code")},
         ),
+        Kind("discount", ("discount_code", "price_scope", "scope_code")),
+        Kind(
+            "surcharge",
+            ("surcharge_code", "price_scope", "scope_code"),
+            {
+                "fund_code": ("usf_factor", "fund_code"),
+                "harbour_code": ("usf_safe_harbour", "harbour_code"),
+            },
+        ),
+        Kind("tax_rate", ("tax_code", "jurisdiction")),
+        Kind(
+            "exemption",
+            ("account_code", "exempt_from", "exempt_code", "jurisdiction"),
+            {"account_code": ("account", "account_code")},
+        ),
+        Kind("tier_schedule", ("schedule_code",)),
+        Kind(
+            "tier",
+            ("schedule_code", "above"),
+            {"schedule_code": ("tier_schedule", "schedule_code")},
+        ),
+        Kind(
+            "volume_price",
+            ("volume_code", "price_scope", "scope_code"),
+            {"schedule_code": ("tier_schedule", "schedule_code")},
+        ),
+        Kind("spend_limit", ("limit_code", "price_scope", "scope_code")),
         Kind(
             "rate",
             ("deck_code", "prefix", "jurisdiction"),

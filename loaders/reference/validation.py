@@ -33,12 +33,36 @@ _WORDS = {
     "password_from": "must be env:NAME or file:/path; the secret itself must not stand here",
     "private_key_from": "must be env:NAME or file:/path; the key itself must not stand here",
     "layout_options": 'must be an object like {"conversation_time": "whole_seconds"}',
+    "network_code": "must be a TADIG code like GBRVF, or MCC and MNC like 23415",
     "tls_trust": "must be system, file:/path of a CA, or sha256: and a fingerprint",
+    "jurisdiction": "must go from the outside in, like US/NY/New York",
+    "tax_jurisdiction": "must go from the outside in, like US/NY/New York",
+    "line_kinds": "must be kinds of lines this may be worked out on, a space between them, like "
+    "usage charge",
 }
+# CHECK constraints on several columns of the prices of an invoice: the columns, and what to say.
+_MONEY = {
+    frozenset({"from_currency", "to_currency"}): (
+        "to_currency", "must be another currency than from_currency",
+    ),
+    frozenset({"percent", "amount"}): ("percent", "and amount: give one of the two"),
+    frozenset({"charge_rule", "percent"}): (
+        "percent", "must be given when charge_rule is percent, and only then",
+    ),
+    frozenset({"charge_rule", "fund_code"}): (
+        "fund_code", "must be given when charge_rule is fund, and only then",
+    ),
+    frozenset({"charge_rule", "unit_amount"}): (
+        "unit_amount", "must be given when charge_rule is a price for each unit, and only then",
+    ),
+    frozenset({"is_inclusive", "on_taxes"}): (
+        "on_taxes", "must not be set of a tax that the prices contain (is_inclusive)",
+    ),
+}  # fmt: skip
 # Column of a charge tariff -> the price mode that needs it.
 _MODES = {
     "unit_price": "list", "markup_percent": "markup", "margin_percent": "margin",
-    "add_on_amount": "add_on",
+    "add_on_amount": "add_on", "percentage": "percentage",
 }  # fmt: skip
 # Which usage the decks of a plan price.
 _DECK_USAGE = {
@@ -50,6 +74,33 @@ _DECK_USAGE = {
     "data_deck_code": "data",
 }
 _NUMBER = r"^-?\d+(\.\d*)?$"
+# Who pays by which plan: the column to refuse, the alias of the loaded row, and the rows.
+_PAYERS = {
+    "account": (
+        "currency_code",
+        "a",
+        "load_row as a inner join reference.plan as p "
+        "on p.plan_code = a.plan_code and p.recorded_to = 'infinity'",
+    ),
+    "service": (
+        "plan_code",
+        "n",
+        "load_row as n inner join reference.account as a "
+        "on a.account_code = n.account_code and a.recorded_to = 'infinity' "
+        "inner join reference.plan as p "
+        "on p.plan_code = n.plan_code and p.recorded_to = 'infinity'",
+    ),
+    "plan": (
+        "deck_code",
+        "p",
+        "load_row as p inner join ("
+        "select account_code, plan_code from reference.account where recorded_to = 'infinity' "
+        "union select account_code, plan_code from reference.service "
+        "where recorded_to = 'infinity') as u on u.plan_code = p.plan_code "
+        "inner join reference.account as a "
+        "on a.account_code = u.account_code and a.recorded_to = 'infinity'",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -223,12 +274,13 @@ class _Checks:
                 "select line, time_zone from load_row as n where not exists "
                 "(select from pg_timezone_names as z where z.name = n.time_zone)",
             )
-        if "currency_code" in self._given:
-            self._find(
-                "currency_code",
-                "must be three capital letters",
-                "select line, currency_code from load_row where currency_code !~ '^[A-Z]{3}$'",
-            )
+        for column in ("currency_code", "from_currency", "to_currency"):
+            if column in self._given:
+                self._find(
+                    column,
+                    "must be three capital letters",
+                    f"select line, {column} from load_row where {column} !~ '^[A-Z]{{3}}$'",
+                )
         if self._kind.name == "service_identifier":
             self._find(
                 "identifier_value",
@@ -242,8 +294,10 @@ class _Checks:
                 "select line, identifier_value from load_row where identifier_kind = 'pattern' "
                 "and identifier_value !~ '^[0-9]{1,14}[{]![}]$'",
             )
-        if self._kind.name == "charge_tariff":
+        if self._kind.name in ("charge_tariff", "discount", "surcharge"):
             self._price_scopes()
+        if self._kind.name in ("account", "service", "plan"):
+            self._currencies()
         if self._kind.name == "rate":
             self._find(
                 "price_per_unit",
@@ -265,6 +319,8 @@ class _Checks:
                     f"where recorded_to = 'infinity') as d on d.deck_code = n.{column} "
                     f"where d.usage_type <> '{usage_type}'",
                 )
+        if self._kind.name == "roaming_deck":
+            self._roaming_decks()
         if self._kind.name == "rate_step":
             self._find(
                 "prefix",
@@ -292,6 +348,7 @@ class _Checks:
             ("service", "service", "service_code"),
             ("account", "account", "account_code"),
             ("group", "account", "bill_group"),
+            ("plan", "plan", "plan_code"),
         ):
             self._find(
                 "scope_code",
@@ -299,6 +356,45 @@ class _Checks:
                 f"select line, scope_code from load_row as n where price_scope = '{scope}' "
                 f"and scope_code <> '' and not exists (select from reference.{kind} as c "
                 f"where c.{column} = n.scope_code and c.recorded_to = 'infinity')",
+            )
+
+    def _currencies(self) -> None:
+        """What a plan's decks are priced in must be convertible to what its accounts pay in."""
+        column, row, payers = _PAYERS[self._kind.name]
+        decks = ", ".join(f"p.{name}" for name in _DECK_USAGE)
+        self._find(
+            column,
+            "deck {0} has its prices in {1}, account {2} pays in {3}, and there is no exchange "
+            "rate from {1} to {3} of its source {4}",
+            f"select distinct on ({row}.line) {row}.line, {row}.{column}, d.deck_code, "
+            f"d.currency_code, a.account_code, a.currency_code, a.exchange_source from {payers} "
+            f"inner join reference.deck as d on d.deck_code = any (array[{decks}]) "
+            f"and d.recorded_to = 'infinity' "
+            f"where d.currency_code <> a.currency_code and not exists ("
+            f"select from reference.exchange_rate as x where x.recorded_to = 'infinity' "
+            f"and x.rate_source = a.exchange_source "
+            f"and x.from_currency = d.currency_code and x.to_currency = a.currency_code "
+            f"and x.valid_from < {row}.valid_to and x.valid_to > {row}.valid_from) "
+            f"order by {row}.line, d.deck_code, a.account_code",
+        )
+
+    def _roaming_decks(self) -> None:
+        """A zone that some network is in, and decks of the usage they price."""
+        self._find(
+            "zone_code",
+            "no visited network is in this zone",
+            "select line, zone_code from load_row as n where not exists "
+            "(select from reference.visited_network as c "
+            "where c.zone_code = n.zone_code and c.recorded_to = 'infinity')",
+        )
+        for column in ("deck_code", "inbound_deck_code"):
+            self._find(
+                column,
+                "is a deck of {0}, not of {1}",
+                f"select line, n.{column}, d.usage_type, n.usage_type from load_row as n "
+                f"inner join (select distinct deck_code, usage_type from reference.deck "
+                f"where recorded_to = 'infinity') as d on d.deck_code = n.{column} "
+                f"where d.usage_type <> n.usage_type",
             )
 
     def _source_layouts(self) -> None:
@@ -494,17 +590,38 @@ def _in_words(kind: str, expression: str, names: list[str]) -> tuple[str, str]:
             "price_per_minute",
             "and price_per_call: give one of the two; only a row with status blocked may have none",
         )
+    if frozenset(names) in _MONEY:
+        return _MONEY[frozenset(names)]
+    if kind == "source" and "cost_deck_code" in names:
+        return "rating_mode", (
+            "pre_rated is for usage whose cost the records say: not for file_kind sdr (there "
+            "price_mode pass_through or markup does it), nor with a cost_deck_code"
+        )
+    if kind == "deck" and "data_rounding" in names and len(names) > 1:
+        return "data_rounding", "other than record is for decks of usage_type data only"
+    if kind == "deck" and "message_count" in names and len(names) > 1:
+        return "message_count", (
+            "other than stated, and message_billing delivered, are for decks of sms and mms only"
+        )
+    if kind == "roaming_deck" and len(names) > 1:
+        return "deck_code", "and inbound_deck_code are both empty; one is needed"
     if kind == "deck" and len(names) > 1:
         return "cap_period_seconds", "must not be empty when maximum_charge_rule is per_period"
     if "usf_safe_harbour" in names:
         return "usf_safe_harbour", (
             "is only for local_service, wireless and voip_local without a usf_jurisdiction"
         )
+    if "scope_code" in names:
+        return "scope_code", "must name whose price it is, and be empty when it is the list's"
     if kind == "charge_tariff" and len(names) > 1:
-        if "scope_code" in names:
-            return "scope_code", "must name whose price it is, and be empty when it is the list's"
         if "fee_period_days" in names:
             return "fee_period_days", "must not be empty when fee_period is days"
+        if "free_events" in names:
+            return "price_mode", (
+                "must be percentage where event_fee, free_events or free_total is given"
+            )
+        if "maximum_price" in names:
+            return "maximum_price", "must not be less than minimum_price"
         column = next(name for name in names if name != "price_mode")
         if column in _MODES:
             return column, f"must not be empty when price_mode is {_MODES[column]}"

@@ -28,6 +28,8 @@ FILES = {
     "NYC,NY,NWYRCYZN01,NY,NWYRCYZN02\n",
     "usf_factor": "fund_code,factor_percent\nown_state,3.2\n",
     "usf_safe_harbour": "harbour_code,interstate_percent\nown_harbour,50\n",
+    "exchange_rate": "rate_source,from_currency,to_currency,rate,valid_from,valid_to\n"
+    "main,EUR,USD,1.08,,2026-10-01\nmain,EUR,USD,1.085,2026-10-01,\n",
     "deck": "deck_code,deck_name,side,currency_code\nR,Retail,retail,USD\nC,Cost,wholesale,USD\n",
     "plan": "plan_code,plan_name,deck_code,is_default\nP,Standard,R,yes\n",
     "account": "account_code,customer_name,time_zone,plan_code\nA1,Acme,America/New_York,P\n"
@@ -37,6 +39,12 @@ FILES = {
     "S1,number,12125550100,both,2026-06-01\n"
     "S1,pattern,1212{!},outbound,\n"
     "S2,pattern,1212{!},inbound,\n",
+    "discount": "discount_code,discount_name,price_scope,scope_code,percent\n"
+    "LOYAL,Loyalty,account,A1,5\n",
+    "surcharge": "surcharge_code,surcharge_name,charge_rule,fund_code,base_rule,harbour_code\n"
+    "USF,Universal service,fund,own_state,lines,own_harbour\n",
+    "tax_rate": "tax_code,tax_name,jurisdiction,percent\nSALES,Sales tax,US/NY,8.875\n",
+    "exemption": "account_code,exempt_from,certificate\nA2,tax,NY-12345\n",
     "rate": "deck_code,prefix,price_per_minute,valid_from,valid_to\n"
     "R,1,0.01,,2026-10-01\nR,1,0.012,2026-10-01,\n",
     "rate_step": "deck_code,prefix,from_second,price_per_minute\nR,1,60,0.005\n",
@@ -293,6 +301,76 @@ def test_refusals_of_classification_settings(
     assert words in refusal.reason
 
 
+@pytest.mark.parametrize(
+    ("kind", "row", "column", "value", "words"),
+    [
+        ("exchange_rate", {"rate_source": "main", "from_currency": "EUR", "to_currency": "EUR",
+                           "rate": "1"}, "to_currency", "EUR", "must be another currency"),
+        ("exchange_rate", {"rate_source": "main", "from_currency": "euro", "to_currency": "USD",
+                           "rate": "1"}, "from_currency", "euro", "three capital letters"),
+        ("exchange_rate", {"rate_source": "main", "from_currency": "EUR", "to_currency": "USD",
+                           "rate": "0"}, "rate", "0", "must be more than 0"),
+        ("exchange_rate", {"rate_source": "main", "from_currency": "EUR", "to_currency": "USD",
+                           "rate": "2", "valid_from": "2026-11-01"},
+         "rate_source/from_currency/to_currency", "main/EUR/USD", "overlaps the row"),
+        ("discount", {"discount_code": "D", "discount_name": "D"}, "percent", None,
+         "give one of the two"),
+        ("discount", {"discount_code": "D", "discount_name": "D", "percent": "5",
+                      "price_scope": "plan", "scope_code": "NONE"}, "scope_code", "NONE",
+         "no such plan"),
+        ("discount", {"discount_code": "D", "discount_name": "D", "percent": "5",
+                      "line_kinds": "usage+charge"}, "line_kinds", "usage+charge", "a space"),
+        ("surcharge", {"surcharge_code": "S", "surcharge_name": "S", "charge_rule": "percent"},
+         "percent", None, "when charge_rule is percent"),
+        ("surcharge", {"surcharge_code": "S", "surcharge_name": "S", "charge_rule": "fund",
+                       "fund_code": "moon"}, "fund_code", "moon", "no such usf factor"),
+        ("surcharge", {"surcharge_code": "S", "surcharge_name": "S", "charge_rule": "per_number"},
+         "unit_amount", None, "a price for each unit"),
+        ("tax_rate", {"tax_code": "T", "tax_name": "T", "jurisdiction": "/NY", "percent": "8"},
+         "jurisdiction", "/NY", "like US/NY/New York"),
+        ("tax_rate", {"tax_code": "T", "tax_name": "T", "jurisdiction": "GB", "percent": "20",
+                      "is_inclusive": "true", "on_taxes": "true"}, "on_taxes", "true",
+         "must not be set"),
+        ("exemption", {"account_code": "A9", "exempt_from": "tax", "certificate": "X"},
+         "account_code", "A9", "no such account"),
+        ("exemption", {"account_code": "A1", "exempt_from": "tax", "certificate": ""},
+         "certificate", None, "must not be empty"),
+        ("account", {"account_code": "A3", "customer_name": "C", "currency_code": "GBP",
+                     "plan_code": "P"}, "currency_code", "GBP",
+         "deck R has its prices in USD, account A3 pays in GBP, and there is no exchange rate "
+         "from USD to GBP of its source main"),
+        ("account", {"account_code": "A3", "customer_name": "C", "currency_code": "USD",
+                     "plan_code": "P_EUR", "exchange_source": "bank"}, "currency_code", "USD",
+         "no exchange rate from EUR to USD of its source bank"),
+        ("service", {"service_code": "S3", "account_code": "A4", "plan_code": "P"},
+         "plan_code", "P", "account A4 pays in CHF"),
+        ("plan", {"plan_code": "P", "plan_name": "P", "deck_code": "R_GBP"},
+         "deck_code", "R_GBP", "no exchange rate from GBP to USD"),
+    ],
+)  # fmt: skip
+def test_refusals_of_money(
+    money_warehouse: Warehouse,
+    kind: str,
+    row: dict[str, str],
+    column: str,
+    value: str | None,
+    words: str,
+) -> None:
+    with pytest.raises(ReferenceRefused) as refused:
+        _load(money_warehouse, kind, f"{','.join(row)}\n{','.join(row.values())}\n")
+    (refusal,) = refused.value.refusals
+    assert (refusal.line, refusal.column, refusal.value) == (2, column, value)
+    assert words in refusal.reason
+
+
+def test_a_price_that_can_be_converted_is_taken(money_warehouse: Warehouse) -> None:
+    result = _load(
+        money_warehouse, "account",
+        "account_code,customer_name,plan_code\nA5,Euro priced,P_EUR\n",
+    )  # fmt: skip
+    assert result.rows_added == 1
+
+
 def test_a_deck_may_name_another_of_the_same_file(empty_warehouse: Warehouse) -> None:
     result = _load(
         empty_warehouse,
@@ -314,6 +392,24 @@ def _loaded(module_connection, tmp_path_factory: pytest.TempPathFactory) -> Ware
 def reference_warehouse(_loaded: Warehouse, tmp_path: Path) -> Warehouse:
     """Filled once for the tests that change nothing."""
     return Warehouse(_loaded.connection, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def _with_currencies(_loaded: Warehouse) -> Warehouse:
+    for kind, content in (
+        ("deck", "deck_code,deck_name,side,currency_code\nR_EUR,E,retail,EUR\n"
+                 "R_GBP,G,retail,GBP\n"),
+        ("plan", "plan_code,plan_name,deck_code\nP_EUR,Euro,R_EUR\n"),
+        ("account", "account_code,customer_name,currency_code\nA4,Swiss,CHF\n"),
+    ):  # fmt: skip
+        _load(_loaded, kind, content)
+    return _loaded
+
+
+@pytest.fixture
+def money_warehouse(_with_currencies: Warehouse, tmp_path: Path) -> Warehouse:
+    """With decks and accounts in several currencies."""
+    return Warehouse(_with_currencies.connection, tmp_path)
 
 
 def test_refusals_of_the_file_as_a_whole(reference_warehouse: Warehouse) -> None:

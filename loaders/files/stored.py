@@ -8,11 +8,13 @@ from __future__ import annotations
 import codecs
 import hashlib
 import re
+import threading
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import Queue
 from typing import IO, cast
 
 from loaders.files.names import shown
@@ -21,6 +23,10 @@ from loaders.files.originals import Copy, Originals
 # Small enough to stay in the processor's cache: 256 KiB was 10 to 40 % slower.
 BLOCK = 64 * 1024
 HEAD = 256 * 1024
+# Blocks are handed to the thread that hashes and copies them so many at a time, and it may be so
+# many hands behind: 8 MiB.
+_HANDFUL = 16
+_HANDFULS_BEHIND = 8
 # An archive may not unpack to more than this many times its size (beyond a free allowance).
 MAXIMUM_RATIO = 250
 FREE_ALLOWANCE = 256 * 1024 * 1024
@@ -68,7 +74,9 @@ class StoredFile:
         self.path = path
         self._originals = originals
         self._copy: Copy | None = None
-        self._digest = hashlib.sha256()
+        self._aside: _Aside | None = None
+        # Of the stored bytes read by the last complete pass over ``blocks``.
+        self.sha256 = ""
         self.byte_count = 0
         with path.open("rb") as stream:
             self.magic = stream.read(8)
@@ -81,11 +89,6 @@ class StoredFile:
             return "zip"
         return "none"
 
-    @property
-    def sha256(self) -> str:
-        """Of the stored bytes read by the last complete pass over ``blocks``."""
-        return self._digest.hexdigest()
-
     def fingerprint(self) -> str:
         """A pass that only hashes, and copies."""
         for _ in self._stored_blocks():
@@ -94,16 +97,15 @@ class StoredFile:
 
     def _stored_blocks(self) -> Iterator[bytes]:
         self.drop_copy()
-        self._digest = hashlib.sha256()
         self.byte_count = 0
         copy = self._copy = self._originals.begin() if self._originals else None
+        aside = self._aside = _Aside(copy)
         with self.path.open("rb", buffering=0) as stream:
             while block := stream.read(BLOCK):
-                self._digest.update(block)
-                if copy is not None:
-                    copy.write(block)
+                aside.take(block)
                 self.byte_count += len(block)
                 yield block
+        self.sha256 = aside.fingerprint()
 
     def keep_original(self) -> None:
         """Put the bytes of the last complete pass where originals are kept."""
@@ -113,6 +115,9 @@ class StoredFile:
 
     def drop_copy(self) -> None:
         """Forget the bytes of the last pass."""
+        if self._aside is not None:
+            self._aside.stop()
+            self._aside = None
         if self._copy is not None:
             self._copy.drop()
             self._copy = None
@@ -171,6 +176,66 @@ class StoredFile:
 
     def _check_ratio(self, produced: int) -> None:
         check_ratio(produced, self.byte_count)
+
+
+class _Aside:
+    """Hashes and copies blocks in a thread of its own while the reader goes on with them.
+
+    Neither needs Python's lock for its work, so that the time of both is hidden behind the rest.
+    """
+
+    def __init__(self, copy: Copy | None) -> None:
+        self._copy = copy
+        self._digest = hashlib.sha256()
+        self._hand: list[bytes] = []
+        self._hands: Queue[list[bytes]] = Queue(_HANDFULS_BEHIND)
+        self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None
+
+    def take(self, block: bytes) -> None:
+        """One more block, in order; what went wrong with an earlier one is raised here."""
+        self._hand.append(block)
+        if len(self._hand) < _HANDFUL:
+            return
+        self._raise_failure()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+        self._hands.put(self._hand)
+        self._hand = []
+
+    def fingerprint(self) -> str:
+        """The sha256 of all blocks; then they are all copied, too."""
+        self.stop()
+        self._raise_failure()
+        self._work(self._hand)
+        self._hand = []
+        return self._digest.hexdigest()
+
+    def stop(self) -> None:
+        """Wait for what was handed over; nothing happens the second time."""
+        if self._thread is not None:
+            self._hands.put([])
+            self._thread.join()
+            self._thread = None
+
+    def _run(self) -> None:
+        while blocks := self._hands.get():
+            try:
+                if self._failure is None:
+                    self._work(blocks)
+            except BaseException as error:
+                self._failure = error
+
+    def _work(self, blocks: list[bytes]) -> None:
+        for block in blocks:
+            self._digest.update(block)
+            if self._copy is not None:
+                self._copy.write(block)
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
 
 def check_ratio(produced: int, stored: int) -> None:

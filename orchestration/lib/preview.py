@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,7 +19,7 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 
 from loaders.errors import RatehouseError
-from loaders.files.archives import Archive, open_archive
+from loaders.files.archives import open_archive
 from loaders.files.discover import find_files
 from loaders.files.landing import Received
 from loaders.files.originals import open_originals
@@ -237,20 +237,14 @@ def preview_paths(
         declared = sources.named(source) if isinstance(source, str) else source
         previews: list[FilePreview] = []
         for found in find_files(paths):
-            source_of = declared or sources.of_folder(found.path.parent.name)
-            if found.refused is not None:
-                refused = FileResult(
-                    None, found.path.name, str(found.path), "failed", found.refused,
-                    explanation=found.explanation,
-                )  # fmt: skip
-                previews.append(FilePreview(refused, _facts(refused, {}), run))
-                continue
             received = Received(found.path)
-            archive = _opened_archive(found.path)
-            if archive is None:
-                previews.append(_land(run, received, sources, source_of, len(previews)))
-            else:
-                previews += _land_members(run, received, archive, sources, source_of, previews)
+            if found.refused is not None:
+                previews.append(
+                    _not_landed(run, received, "failed", found.refused, found.explanation)
+                )
+                continue
+            source_of = declared or sources.of_folder(found.path.parent.name)
+            previews += _land_all(run, received, sources, source_of, len(previews))
         yield _rated(run, previews)
 
 
@@ -274,12 +268,7 @@ def preview_upload(
             source = trial_source["source_code"]
         sources = Sources(run.cursor)
         declared = None if source is None else sources.named(source)
-        archive = _opened_archive(received.path)
-        if archive is None:
-            previews = [_land(run, received, sources, declared, 0)]
-        else:
-            previews = _land_members(run, received, archive, sources, declared, [])
-        yield _rated(run, previews)
+        yield _rated(run, _land_all(run, received, sources, declared, 0))
 
 
 @contextmanager
@@ -287,14 +276,14 @@ def preview_received(connection: Connection, url: str, file_id: int) -> Iterator
     """What a file of the registry would become if it were released now."""
     with dry_run(connection, dry_models(url)) as run:
         run.cursor.execute(
-            "select f.file_name, f.origin, f.sha256, f.source_code, f.status, f.record_count > 0 "
+            "select f.file_name, f.origin, f.sha256, f.source_code, f.record_count > 0 "
             "and f.status_reason = 'same_content' from control.file as f where f.file_id = %s",
             (file_id,),
         )
         row = run.cursor.fetchone()
         if row is None:
             raise RatehouseError(f"there is no file {file_id}")
-        name, origin, sha256, source_code, _, has_landed = row
+        name, origin, sha256, source_code, has_landed = row
         if has_landed:
             (found,) = _rated(run, [_landed(run, result_of(run.cursor, file_id), file_id, None)])
             yield found
@@ -319,39 +308,45 @@ def _rated(run: DryRun, previews: list[FilePreview]) -> list[FilePreview]:
     return previews
 
 
-def _opened_archive(path: Path) -> Archive | None:
+def _land_all(
+    run: DryRun, received: Received, sources: Sources, declared: Source | None, number: int
+) -> list[FilePreview]:
+    """One file; each file of an archive as a file of its own. The first is that of ``number``."""
     try:
-        return open_archive(path)
+        archive = open_archive(received.path)
     except OSError:
         # Whoever reads the file itself says what is wrong with it.
-        return None
-
-
-def _land_members(
-    run: DryRun,
-    received: Received,
-    archive: Archive,
-    sources: Sources,
-    declared: Source | None,
-    before: Sequence[FilePreview],
-) -> list[FilePreview]:
-    """Each file of an archive as a file of its own."""
+        archive = None
+    if archive is None:
+        return [_land(run, received, sources, declared, number)]
     try:
         archive.examine()
     except Hold as hold:
-        held = FileResult(
-            None, received.name, received.origin, "held", hold.code, explanation=hold.explanation
-        )
-        return [FilePreview(held, _facts(held, {}), run)]
-    found = []
+        return [_not_landed(run, received, "held", hold.code, hold.explanation)]
+    found: list[FilePreview] = []
     with tempfile.TemporaryDirectory(prefix="ratehouse-archive-") as folder:
         path = Path(folder) / "member"
         for name, blocks in archive.members():
             with path.open("wb") as stream:
                 stream.writelines(blocks)
             member = Received(path, f"{received.name}!{name}", f"{received.origin}!{name}")
-            found.append(_land(run, member, sources, declared, len(before) + len(found)))
+            found.append(_land(run, member, sources, declared, number + len(found)))
     return found
+
+
+def _not_landed(
+    run: DryRun,
+    received: Received,
+    status: str,
+    reason: str,
+    explanation: str,
+    detection: Mapping[str, object] | None = None,
+) -> FilePreview:
+    """A file of which nothing can be shown but why."""
+    result = FileResult(
+        None, received.name, received.origin, status, reason, explanation=explanation
+    )
+    return FilePreview(result, _facts(result, {"detection": detection}), run)
 
 
 def _land(
@@ -378,21 +373,15 @@ def _land(
             continue
         except OSError as error:
             run.cursor.execute("rollback to savepoint file")
-            failed = FileResult(
-                None, received.name, received.origin, "failed", "unreadable",
-                explanation=f"cannot be read: {error.strerror or error}",
-            )  # fmt: skip
-            return FilePreview(failed, _facts(failed, {}), run)
+            explanation = f"cannot be read: {error.strerror or error}"
+            return _not_landed(run, received, "failed", "unreadable", explanation)
         if result.status in _KNOWN and not ignore_holds:
             hold = Hold(result.status, result.explanation)
             run.cursor.execute("rollback to savepoint file")
             continue
         return _landed(run, result, file_id, hold)
     assert hold is not None
-    held = FileResult(
-        None, received.name, received.origin, "held", hold.code, explanation=hold.explanation
-    )
-    return FilePreview(held, _facts(held, getattr(hold, "detection", {})), run)
+    return _not_landed(run, received, "held", hold.code, hold.explanation, hold.detection)
 
 
 def _landed(run: DryRun, result: FileResult, file_id: int, hold: Hold | None) -> FilePreview:

@@ -3,3 +3,12 @@
 {% macro usage_key(file_id, line_no, leg_no) -%}
     ({{ file_id }} * 68719476736 + {{ line_no }} * 16 + {{ leg_no }})
 {%- endmacro %}
+
+{#- The file and the line that a usage_id or charge_id packs. -#}
+{% macro file_of_key(key) -%}
+    ({{ key }} / 68719476736)
+{%- endmacro %}
+
+{% macro line_of_key(key) -%}
+    ({{ key }} % 68719476736 / 16)
+{%- endmacro %}

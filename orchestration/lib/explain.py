@@ -1,4 +1,5 @@
-"""Why is this charge what it is? From the raw line to the rounded amount, read, never worked out.
+"""Why is this charge what it is? From the raw line to the rounded amount: read from the marts that
+tell it (rpt_explain__record, rpt_explain__invoice), never worked out here.
 
 An identifier names one of four things: a usage leg or a charge by its number, a line of a file as
 `file name:line`, or an invoice line as `account:2026-10:line`.
@@ -7,7 +8,6 @@ An identifier names one of four things: a usage leg or a charge by its number, a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,6 @@ from psycopg2.extras import RealDictCursor
 from loaders.errors import RatehouseError
 from loaders.runs.schemas import build_relation
 from orchestration.lib import figures, paths
-from orchestration.lib.tables import cell
 
 Facts = dict[str, Any]
 
@@ -25,7 +24,6 @@ Facts = dict[str, Any]
 _FILE_UNIT, _LINE_UNIT, _LEG_UNIT = 2**36, 2**4, 2**4
 _INVOICE_LINE = re.compile(r"(?P<account>.+):(?P<period>\d{4}-\d{2}):(?P<line>\d+)")
 _FILE_LINE = re.compile(r"(?P<file>.+):(?P<line>\d+)")
-_LANDING_TABLES = ("asterisk_cdr", "mapped_usage", "carrier_charge")
 _LARGEST = 10
 
 
@@ -105,342 +103,114 @@ def _find_file(connection: Any, name: str) -> int:
 
 
 def _explain_line(connection: Any, file_id: int, line_no: int, leg_no: int | None) -> list[Section]:
+    """What the marts tell of a line, or why no run has anything to tell of it."""
     file = _one(
         connection,
-        "select file_id, file_name, origin, source_code, layout_code, layout_variant, columns, "
-        "status, received_at, sha256 from control.file where file_id = %s",
+        "select file_id, file_name, source_code, layout_code, layout_variant, status, "
+        "status_reason, received_at, sha256 from control.file where file_id = %s",
         (file_id,),
     )
     if not file:
         raise RatehouseError(f"there is no file {file_id}, so no record of that number")
-    sections = [_file_section(file, line_no), _raw_section(connection, file, line_no)]
-    at_line = {"file_id": file_id, "line_no": line_no}
-    usage = _rows(
+    told = _rows(
         connection,
-        sql.SQL(
-            "select * from {} where file_id = %(file_id)s and line_no = %(line_no)s order by leg_no"
-        ).format(_built("rating", "current_rated_usage")),
-        at_line,
+        sql.SQL(_TOLD).format(_marts(connection)),
+        {"file_id": file_id, "line_no": line_no, "leg_no": leg_no},
     )
-    for leg in usage:
-        if leg_no in (None, leg["leg_no"]):
-            sections += _usage_sections(connection, leg)
-    charges = _rows(
-        connection,
-        sql.SQL("select * from {} where file_id = %(file_id)s and line_no = %(line_no)s").format(
-            _built("rating", "current_rated_charge")
-        ),
-        at_line,
-    )
-    for charge in charges:
-        sections += _charge_sections(connection, charge)
-    if not usage and not charges and sections[1].title == _NO_LINE:
-        raise RatehouseError(
-            f"{file['file_name']} has no record on line {line_no}: nothing landed from there"
-        )
+    if not told:
+        if file["status"] in ("landed", "withdrawn"):
+            raise RatehouseError(
+                f"{file['file_name']} has no record on line {line_no}: nothing landed from there"
+            )
+        return [_untold_file(connection, file, line_no)]
+    is_decided = any(row["leg_no"] is not None for row in told)
+    sections = _sections(told)
+    if not is_decided and not any(row["item"] == "what it is" for row in told):
+        sections.append(Section("Decision", {"state": _undecided(connection, file, leg_no)}))
     return sections
 
 
-_NO_LINE = "No such line"
+_TOLD = """
+    select leg_no, section, item, value from ({}) as told
+    where file_id = %(file_id)s and line_no = %(line_no)s
+        and (leg_no is null or %(leg_no)s is null or leg_no = %(leg_no)s)
+    order by leg_no nulls first, section_no, item_no
+"""
 
 
-def _file_section(file: Facts, line_no: int) -> Section:
+def _marts(connection: Any) -> sql.Composable:
+    """The marts that explain a record; that of invoices is there once one was drafted."""
+    columns = "select file_id, line_no, leg_no, section_no, section, item_no, item, value from {}"
+    names = [
+        _built("marts", name)
+        for name in ("rpt_explain__record", "rpt_explain__invoice")
+        if _one(
+            connection,
+            "select to_regclass(%s) is not null as is_there",
+            (_built("marts", name).as_string(connection),),
+        )["is_there"]
+    ]
+    return sql.SQL(" union all ").join(sql.SQL(columns).format(name) for name in names)
+
+
+def _sections(told: list[Facts]) -> list[Section]:
+    """The items under their headings; of a call with two legs these say which is meant."""
+    legs = {row["leg_no"] for row in told} - {None}
+    sections: list[Section] = []
+    for row in told:
+        title = row["section"]
+        if len(legs) > 1 and row["leg_no"] is not None:
+            title = f"{title} (leg {row['leg_no']})"
+        if not sections or sections[-1].title != title:
+            sections.append(Section(title))
+        sections[-1].facts[row["item"]] = row["value"]
+    return sections
+
+
+def _undecided(connection: Any, file: Facts, leg_no: int | None) -> str:
+    """Why a line that landed has no decision that counts."""
+    if file["status"] == "withdrawn":
+        return "none: the file is withdrawn (ratehouse files restore takes it back)"
+    if file["status"] != "landed":
+        return f"none: the file is {file['status']} (ratehouse files)"
+    taken = _rows(
+        connection,
+        "select 1 from control.rating_run_file as w "
+        "inner join control.rating_run as r on w.rating_run_id = r.rating_run_id "
+        "where w.file_id = %s and r.status = 'closed' and w.build_schema = %s limit 1",
+        (file["file_id"], paths.build_schema()),
+    )
+    if taken and leg_no is not None:
+        return f"none: the record has no leg {leg_no}"
+    return "none yet: no run has taken the file (ratehouse rate)"
+
+
+def _untold_file(connection: Any, file: Facts, line_no: int) -> Section:
+    """A file of which nothing landed: why, and what would have to change."""
+    event = _one(
+        connection,
+        "select detail ->> 'explanation' as explanation from control.event "
+        "where subject = 'file' and subject_id = %s and event in ('held', 'failed') "
+        "order by event_id desc limit 1",
+        (file["file_id"],),
+    )
+    number = file["file_id"]
+    advice = {
+        "held": f"ratehouse files show {number}; then ratehouse files release {number} --reason "
+        "TEXT lets it land, ratehouse files discard puts it away",
+        "failed": "load it again; if it fails again, ask for a corrected file",
+    }
     return Section(
         "File",
         {
-            "file": f"{file['file_name']} (file {file['file_id']}), line {line_no}",
+            "file": f"{file['file_name']} (file {number}), line {line_no}",
             "source": file["source_code"],
             "layout": " ".join(filter(None, [file["layout_code"], file["layout_variant"]])),
-            "status": file["status"],
+            "status": ": ".join(filter(None, [file["status"], file["status_reason"]])),
+            "why": event.get("explanation"),
+            "what would have to change": advice.get(file["status"]),
             "received": file["received_at"],
             "sha256": file["sha256"],
-        },
-    )
-
-
-def _raw_section(connection: Any, file: Facts, line_no: int) -> Section:
-    """The values as received; or why the line is no record."""
-    values = (file["file_id"], line_no)
-    if file["layout_code"] in _LANDING_TABLES:
-        raw = _one(
-            connection,
-            sql.SQL("select * from {} where file_id = %s and line_no = %s").format(
-                sql.Identifier("landing", file["layout_code"])
-            ),
-            values,
-        )
-        if raw:
-            kept = {k: v for k, v in raw.items() if v is not None and k not in _POSITION}
-            return Section("As received", kept)
-    bad = _one(
-        connection,
-        "select reason_code, field_name, reason, raw_bytes from landing.quarantine "
-        "where file_id = %s and line_no = %s",
-        values,
-    )
-    if bad:
-        text = bytes(bad["raw_bytes"]).decode("utf-8", "backslashreplace")
-        return Section(
-            "Quarantined: it could not be read",
-            {
-                "reason": f"{bad['reason_code']}: {bad['reason']}",
-                "field": bad["field_name"],
-                "line": text.strip(),
-            },
-        )
-    other = _one(
-        connection,
-        "select kind, raw_line from landing.non_data_line where file_id = %s and line_no = %s",
-        values,
-    )
-    if other:
-        return Section("Not a record", {"kind": other["kind"], "line": other["raw_line"].strip()})
-    return Section(_NO_LINE)
-
-
-_POSITION = ("file_id", "line_no")
-
-
-def _pick(row: Mapping[str, Any], **names: str) -> Facts:
-    """Columns under the names people use, in order; what is null is left out."""
-    return {
-        shown.replace("_", " "): row[column]
-        for shown, column in names.items()
-        if row.get(column) is not None
-    }
-
-
-def _reason(connection: Any, reason: str | None) -> Facts:
-    if reason is None:
-        return {}
-    words = _one(
-        connection,
-        sql.SQL("select * from {} where reason_code = %s").format(
-            _built("seeds", "record_reasons")
-        ),
-        (reason,),
-    )
-    return {
-        "reason": reason,
-        **_pick(words, field="field_name", meaning="description", what_to_do="what_to_do"),
-    }
-
-
-def _original(number: int | None) -> Facts:
-    if number is None:
-        return {}
-    file_id, line_no, _ = split_usage_id(number)
-    return {"first received as": f"{number} (file {file_id}, line {line_no})"}
-
-
-def _with_plain_numbers(leg: Facts) -> Facts:
-    """Telephone numbers as text: nobody writes them with thousands apart."""
-    numbers = ("calling_number", "called_number", "rated_number")
-    return {
-        **leg,
-        **{name: str(leg[name]) for name in numbers if leg.get(name) is not None},
-    }
-
-
-def _span(start: Any, end: Any) -> str | None:
-    """A validity range in words; the ends of time do not count as ends."""
-    if start is None or end is None:
-        return None
-    first = "" if start.year == 1 else f"from {cell(start)}"
-    last = "" if end.year == 9999 else f"until {cell(end)}"
-    return " ".join(part for part in (first, last) if part) or "always"
-
-
-def _usage_sections(connection: Any, leg: Facts) -> list[Section]:
-    leg = _with_plain_numbers(leg)
-    values = Section(
-        f"Usage {leg['usage_id']} (leg {leg['leg_no']}): what the values mean",
-        _pick(
-            leg,
-            usage_type="usage_type",
-            direction="direction",
-            started="started_at",
-            time_quality="time_quality",
-            duration_seconds="duration_seconds",
-            billable_seconds="billable_seconds",
-            calling="calling_number",
-            calling_class="calling_class",
-            called="called_number",
-            called_class="called_number_class",
-            disposition="disposition",
-        ),
-    )
-    decision = Section(
-        "Decision",
-        {
-            "state": leg["state"],
-            **_reason(connection, leg["reason"]),
-            **_original(leg["original_usage_id"]),
-            **_ownership(connection, leg, leg["started_at"]),
-            **_pick(
-                leg,
-                plan_from="plan_source",
-                destination_class="called_class",
-                calling_state="calling_state",
-                called_state="called_state",
-                jurisdiction="jurisdiction",
-                charge_class="charge_class",
-                money_at_risk="at_risk_amount",
-            ),
-        },
-    )
-    sections = [values, decision]
-    for title, side in (("Price", "retail"), ("Cost", "cost")):
-        section = _price_section(connection, title, side, leg)
-        if section is not None:
-            sections.append(section)
-    return [*sections, _run_section(connection, leg)]
-
-
-def _ownership(connection: Any, row: Facts, at: Any) -> Facts:
-    """Service, account and plan in the user's own codes, as they were at the time."""
-    facts: Facts = {}
-    for shown, kind, key, columns in (
-        ("service", "service", "service_id", "service_code"),
-        ("account", "account", "account_id", "account_code || ' ' || customer_name"),
-        ("plan", "plan", "plan_id", "plan_code || ' ' || plan_name"),
-    ):
-        number = row.get(key)
-        if number is None:
-            continue
-        found = _one(
-            connection,
-            sql.SQL(
-                "select " + columns + " as words from reference.{kind} where {key} = %s "
-                "order by valid_during @> %s::timestamptz desc, recorded_to desc limit 1"
-            ).format(kind=sql.Identifier(kind), key=sql.Identifier(key)),
-            (number, at),
-        )
-        facts[shown] = found.get("words", number)
-        if shown == "service" and row.get("match_method"):
-            facts["matched by"] = row["match_method"]
-    return facts
-
-
-def _price_section(connection: Any, title: str, side: str, leg: Facts) -> Section | None:
-    """Deck, row, prefix, units and components of one side, as the run kept them."""
-    rate_id = leg.get(f"{side}_rate_id")
-    if rate_id is None:
-        status = leg.get("cost_status") if side == "cost" else None
-        return Section(title, {"status": status}) if status else None
-    rate = _one(
-        connection,
-        "select r.*, d.deck_id, d.deck_name, d.minimum_seconds as deck_minimum_seconds, "
-        "d.increment_seconds as deck_increment_seconds, d.rounding_decimals, d.rounding_mode "
-        "from reference.rate as r "
-        "left join lateral (select * from reference.deck where deck_code = r.deck_code "
-        "order by valid_during @> %s::timestamptz desc, recorded_to desc limit 1) as d on true "
-        "where r.rate_id = %s",
-        (leg["started_at"], rate_id),
-    )
-    plan = _one(
-        connection,
-        "select * from reference.plan where plan_id = %s "
-        "order by valid_during @> %s::timestamptz desc, recorded_to desc limit 1",
-        (leg.get("plan_id"), leg["started_at"]),
-    )
-    is_retail = side == "retail"
-    rounding = plan if is_retail else rate
-    facts = {
-        "deck": f"{rate.get('deck_code')} {rate.get('deck_name') or ''}".strip(),
-        "row": f"{rate_id}: prefix {rate.get('prefix')} {rate.get('destination_name') or ''}",
-        "row's jurisdiction": rate.get("jurisdiction"),
-        "valid": _span(rate.get("valid_from"), rate.get("valid_to")),
-        "known since": rate.get("recorded_from"),
-        "rated number": leg["rated_number"],
-        "matched prefix": leg.get(f"{side}_prefix"),
-        "duration rounding": plan.get("duration_rounding") if is_retail else "up",
-        "minimum seconds": _first(rate, "minimum_seconds", "deck_minimum_seconds"),
-        "increment seconds": _first(rate, "increment_seconds", "deck_increment_seconds"),
-        "increments count": plan.get("increment_base") if is_retail else "after_minimum",
-        "billed seconds": leg.get(f"{side}_billed_seconds"),
-        "price per minute": leg.get("retail_price_per_minute")
-        if is_retail
-        else rate.get("price_per_minute"),
-        "connection fee": leg.get("retail_connection_fee")
-        if is_retail
-        else rate.get("connection_fee"),
-        "unrounded": leg.get(f"{side}_unrounded_amount"),
-        "rounding": _rounding(rounding, is_retail),
-        "amount": leg.get(f"{side}_amount"),
-        "currency": leg.get("currency_code" if is_retail else "cost_currency_code"),
-    }
-    return Section(title, {name: value for name, value in facts.items() if value is not None})
-
-
-def _first(row: Facts, *names: str) -> Any:
-    return next((row[name] for name in names if row.get(name) is not None), None)
-
-
-def _rounding(row: Facts, is_retail: bool) -> str | None:
-    if row.get("rounding_decimals") is None:
-        return None
-    level = row.get("rounding_level", "call") if is_retail else "call"
-    if level != "call":
-        return f"none at the call: at the {level}"
-    return f"to {row['rounding_decimals']} decimals, {row['rounding_mode']}"
-
-
-def _charge_sections(connection: Any, charge: Facts) -> list[Section]:
-    at = charge["period_from"]
-    values = Section(
-        f"Charge {charge['charge_id']}: what the values mean",
-        _pick(
-            charge,
-            product="product_code",
-            description="description",
-            period_from="period_from",
-            period_to="period_to",
-            quantity="quantity",
-            carrier_amount="carrier_amount",
-        ),
-    )
-    decision = Section(
-        "Decision",
-        {
-            "state": charge["state"],
-            **_reason(connection, charge["reason"]),
-            **_original(charge["original_charge_id"]),
-            **_ownership(connection, charge, at),
-            **_pick(charge, charge_class="charge_class"),
-        },
-    )
-    price = Section(
-        "Price",
-        _pick(
-            charge,
-            price_mode="price_mode",
-            unrounded="unrounded_amount",
-            amount="charge_amount",
-            currency="currency_code",
-            cost="cost_amount",
-            cost_currency="cost_currency_code",
-        ),
-    )
-    return [values, decision, price, _run_section(connection, charge)]
-
-
-def _run_section(connection: Any, row: Facts) -> Section:
-    run = _one(
-        connection,
-        "select * from control.rating_run where rating_run_id = %s",
-        (row["rating_run_id"],),
-    )
-    changed = " (changed since)" if run.get("code_is_dirty") else ""
-    return Section(
-        "Rated by",
-        {
-            "rating run": f"{run['rating_run_id']} ({run['run_kind']}), attempt {run['attempt']}",
-            "closed": run["closed_at"],
-            "reference known until": run["reference_cutoff"],
-            "code": f"{run['code_commit']}{changed}",
-            "asked for by": run["requested_by"],
-            "period": f"{row['period_month']:%Y-%m}" if row.get("period_month") else None,
         },
     )
 

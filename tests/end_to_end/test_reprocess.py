@@ -138,6 +138,16 @@ def test_suspended_calls_are_billed_once_their_service_is_known(fixed: Month) ->
     after = {row[0]: row for row in warehouse.rows(_ROWS)}
     assert all(after[row[0]] == row for row in rows_before if row[0] not in found)
 
+    # The explanation of such a call tells what was decided before, and why no more.
+    assert {
+        words.split(",")[0] + words[words.index("; ") :]
+        for (words,) in warehouse.rows(
+            "select value from marts.rpt_explain__record "
+            "where section = 'Earlier decisions' and record_id = any(%s)",
+            list(found),
+        )
+    } == {f"error (service_not_found); replaced by run {reprocess_run} (reprocess)"}
+
     # Old versions stay on record and do not count.
     versions = warehouse.rows(
         "select usage_id, count(*) from rating.rated_usage group by 1 having count(*) > 1"

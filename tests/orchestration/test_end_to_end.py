@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +197,7 @@ def test_explain_leads_from_the_raw_line_to_the_amount(demo: tuple[Installation,
     assert len(by_number["As received"]) > 3
     assert by_number["Decision"]["state"] == "billed"
     price = by_number["Price"]
-    assert price["amount"] == f"{amount:f}"
+    assert Decimal(price["amount"]) == amount
     assert {"deck", "row", "matched prefix", "billed seconds", "unrounded", "rounding"} <= set(
         price
     )

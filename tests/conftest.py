@@ -15,6 +15,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a type,
 
 from loaders.database import connect, migrate
 from tests.servers import (
+    copy_database,
     drop_database,
     execute,
     scratch_server,
@@ -51,15 +52,8 @@ def make_database(server_url: str) -> Iterator[Callable[[], str]]:
 
     def make() -> str:
         name = f"ratehouse_test_{secrets.token_hex(4)}"
-        execute(server_url, "create database {} template {}", name, template)
         made.append(name)
-        # A copy has the tables' rights, not those on the database itself (migration 0001).
-        execute(
-            server_url,
-            "grant create on database {} to ratehouse_owner, ratehouse_transformer",
-            name,
-        )
-        return with_database(server_url, name)
+        return copy_database(server_url, template, name)
 
     yield make
     for name in made:

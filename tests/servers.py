@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import shutil
@@ -83,6 +84,29 @@ def execute(server_url: str, statement: str, *names: str) -> None:
             cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
     finally:
         session.close()
+
+
+def copy_database(server_url: str, original: str, name: str) -> str:
+    """A copy of a database nobody is connected to; its URL."""
+    # Block by block through the log takes six times the processor time of copying files, but
+    # files are copied after a checkpoint, which a server that cares for its disk waits for.
+    strategy = "file_copy" if _is_careless(server_url) else "wal_log"
+    execute(server_url, f"create database {{}} template {{}} strategy {strategy}", name, original)
+    # A copy has the tables' rights, not those on the database itself (migration 0001).
+    execute(
+        server_url, "grant create on database {} to ratehouse_owner, ratehouse_transformer", name
+    )
+    return with_database(server_url, name)
+
+
+@functools.cache
+def _is_careless(server_url: str) -> bool:
+    with (
+        contextlib.closing(psycopg2.connect(server_url)) as session,
+        session.cursor() as cursor,
+    ):
+        cursor.execute("select not current_setting('fsync')::boolean")
+        return cursor.fetchone()[0]
 
 
 def drop_database(server_url: str, url: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from loaders.demo.generate import DemoOptions, generate
 from loaders.settings import connection_parameters
 from tests.end_to_end.warehouse import Warehouse
-from tests.servers import drop_database, execute, with_database
+from tests.servers import copy_database, drop_database
 
 
 @dataclass(frozen=True)
@@ -51,21 +51,14 @@ def copy_warehouse(
 
     def copy(original: Warehouse) -> Warehouse:
         twin = make_warehouse()
-        name = connection_parameters(twin.url)["dbname"]
         drop_database(server_url, twin.url)
-        execute(
+        url = copy_database(
             server_url,
-            "create database {} template {}",
-            name,
             connection_parameters(original.url)["dbname"],
-        )
-        execute(
-            server_url,
-            "grant create on database {} to ratehouse_owner, ratehouse_transformer",
-            name,
+            connection_parameters(twin.url)["dbname"],
         )
         shutil.copytree(original.target, twin.target, dirs_exist_ok=True)
-        assert twin.url == with_database(server_url, name)
+        assert twin.url == url
         return twin
 
     return copy

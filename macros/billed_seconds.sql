@@ -8,16 +8,31 @@
     end
 {%- endmacro %}
 
+{#- The quantity as a deck counts messages: as it is, by the text, or one for each message. -#}
+{% macro quantity_for_deck(leg, deck) -%}
+    case
+        when {{ deck }}.message_count is null then {{ leg }}.rated_quantity
+        when {{ deck }}.message_count = 'message' then 1
+        else coalesce({{ leg }}.text_segments, {{ leg }}.rated_quantity)
+    end
+{%- endmacro %}
+
 {#- Whole seconds to bill: the duration rounded to seconds, then minimum and increment.
     seconds: SQL expression, seconds with fraction; rounding: up, half_up, down, half_down;
-    base: after_minimum or whole_duration. -#}
+    none counts the second begun. base: after_minimum or whole_duration. -#}
 {% macro whole_seconds(seconds, rounding) -%}
     (case {{ rounding }}
         when 'up' then ceil({{ seconds }})
         when 'half_up' then round({{ seconds }})
         when 'down' then floor({{ seconds }})
         when 'half_down' then ceil({{ seconds }} - 0.5)
+        when 'none' then ceil({{ seconds }})
     end)::bigint
+{%- endmacro %}
+
+{#- What `none` leaves of the last second, which whole_seconds counts whole. -#}
+{% macro fraction_left(seconds, rounding) -%}
+    case when {{ rounding }} = 'none' then ceil({{ seconds }}) - {{ seconds }} end
 {%- endmacro %}
 
 {#- Seconds that minimum and increments count from: included ones off, additional ones on. -#}
@@ -110,4 +125,15 @@
                 ({{ whole_seconds }} - {{ minimum }} + {{ increment }} - 1) / {{ increment }}
             )
     end
+{%- endmacro %}
+
+{#- Whether a deck rounds data over several records; else nothing is looked for. -#}
+{% macro has_grouped_data() -%}
+    {%- set decks = source('reference', 'deck') -%}
+    {%- if is_dry() or not execute or flags.WHICH not in ('build', 'run') -%}
+        {{ return(true) }}
+    {%- endif -%}
+    {{ return(run_query(
+        "select exists (select from " ~ decks ~ " where data_rounding <> 'record')"
+    ).rows[0][0]) }}
 {%- endmacro %}

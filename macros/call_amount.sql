@@ -10,11 +10,17 @@
 {% macro usage_amount(leg, side) -%}
     case
         when {{ leg }}.{{ side }}_is_free then 0
-        when {{ leg }}.{{ side }}_price_per_call is not null then {{ leg }}.{{ side }}_price_per_call
         when {{ leg }}.{{ side }}_split is not null
             then ({{ leg }}.{{ side }}_split ->> 'amount')::numeric
+        when {{ leg }}.{{ side }}_price_per_call is not null then {{ leg }}.{{ side }}_price_per_call
         else
-            {{ leg }}.{{ side }}_billed_seconds * {{ leg }}.{{ side }}_price_per_minute
+            {{ seconds_times_price(
+                '(' ~ leg ~ '.' ~ side ~ '_billed_seconds - coalesce('
+                ~ leg ~ '.' ~ side ~ '_unbilled, 0))',
+                leg ~ '.' ~ side ~ '_price_per_minute', leg ~ '.' ~ side ~ '_increment',
+                leg ~ '.' ~ side ~ '_minute_seconds', leg ~ '.' ~ side ~ '_increment_decimals',
+                leg ~ '.' ~ side ~ '_increment_mode'
+            ) }}
             / {{ leg }}.{{ side }}_minute_seconds
     end
 {%- endmacro %}

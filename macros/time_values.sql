@@ -110,3 +110,28 @@
         else 'minute'
     end
 {%- endmacro %}
+
+{% macro placed_instant(local_time, written_offset, row) -%}
+    {#- The instant of a local time: by the offset written behind it, else in the zone of the row. -#}
+    case
+        when {{ written_offset }} is null then {{ local_time }} at time zone {{ row }}.time_zone
+        else ({{ local_time }} - {{ written_offset }}) at time zone 'UTC'
+    end
+{%- endmacro %}
+
+{% macro has_no_duration(line) -%}
+    {#- Neither duration stands in the record, but its end does. -#}
+    (
+        coalesce({{ line }}.duration_raw, '') = ''
+        and coalesce({{ line }}.billable_raw, '') = ''
+        and {{ line }}.end_raw <> ''
+    )
+{%- endmacro %}
+
+{% macro seconds_to_end(from_instant) -%}
+    {#- Elapsed time, whatever the clocks did meanwhile. -#}
+    extract(
+        epoch from {{ placed_instant('numbered.local_end', 'numbered.end_offset', 'numbered') }}
+        - {{ from_instant }}
+    )
+{%- endmacro %}

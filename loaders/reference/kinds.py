@@ -39,10 +39,17 @@ KINDS: dict[str, Kind] = {
         Kind("usf_safe_harbour", ("harbour_code",)),
         # Before the accounts: their prices must be convertible when they are loaded.
         Kind("exchange_rate", ("rate_source", "from_currency", "to_currency")),
+        Kind("calendar", ("calendar_code",)),
+        Kind(
+            "calendar_day",
+            ("calendar_code", "calendar_date"),
+            {"calendar_code": ("calendar", "calendar_code")},
+        ),
         Kind(
             "deck",
             ("deck_code",),
             {
+                "calendar_code": ("calendar", "calendar_code"),
                 "operator_deck_code": ("deck", "deck_code"),
                 "local_deck_code": ("deck", "deck_code"),
                 "calling_area_code": ("local_calling_area", "calling_area_code"),
@@ -104,6 +111,7 @@ KINDS: dict[str, Kind] = {
             ("account_code", "exempt_from", "exempt_code", "jurisdiction"),
             {"account_code": ("account", "account_code")},
         ),
+        Kind("destination_group", ("destination_group_code", "prefix")),
         Kind("tier_schedule", ("schedule_code",)),
         Kind(
             "tier",
@@ -113,12 +121,45 @@ KINDS: dict[str, Kind] = {
         Kind(
             "volume_price",
             ("volume_code", "price_scope", "scope_code"),
-            {"schedule_code": ("tier_schedule", "schedule_code")},
+            {
+                "schedule_code": ("tier_schedule", "schedule_code"),
+                "destination_group_code": ("destination_group", "destination_group_code"),
+            },
         ),
         Kind("spend_limit", ("limit_code", "price_scope", "scope_code")),
+        Kind("allowance", ("allowance_code",), {"plan_code": ("plan", "plan_code")}),
+        Kind(
+            "allowance_rule",
+            (
+                "allowance_code", "usage_type", "charge_class", "direction",
+                "destination_group_code",
+            ),
+            {"allowance_code": ("allowance", "allowance_code")},
+        ),
+        Kind("allowance_pool", ("member_kind", "member_code")),
+        Kind(
+            "allowance_purchase",
+            ("purchase_code",),
+            {
+                "allowance_code": ("allowance", "allowance_code"),
+                "account_code": ("account", "account_code"),
+                "service_code": ("service", "service_code"),
+                "pool_code": ("allowance_pool", "pool_code"),
+            },
+        ),
         Kind(
             "rate",
             ("deck_code", "prefix", "jurisdiction"),
+            {"deck_code": ("deck", "deck_code")},
+        ),
+        Kind(
+            "time_band",
+            ("deck_code", "band_code", "weekdays", "from_time", "day_class"),
+            {"deck_code": ("deck", "deck_code")},
+        ),
+        Kind(
+            "band_rate",
+            ("deck_code", "prefix", "jurisdiction", "band_code"),
             {"deck_code": ("deck", "deck_code")},
         ),
         Kind(

@@ -15,8 +15,11 @@ from psycopg2.extensions import cursor as Cursor
 from loaders.collect.rules import RuleError, parse_rules
 from loaders.files.gaps import compile_sequence
 from loaders.layouts import LAYOUTS, Layout
+from loaders.reference.allowances import ALLOWANCE_WORDS, allowance_checks
+from loaders.reference.bands import BAND_WORDS, band_checks
 from loaders.reference.errors import SHOWN, ReferenceRefused, Refusal
 from loaders.reference.kinds import KINDS, Kind
+from loaders.reference.volumes import VOLUME_WORDS, volume_checks
 
 _NOT_FROM_FILES = {
     "recorded_from", "recorded_to", "reference_load_id", "valid_during", "recorded_during",
@@ -146,6 +149,8 @@ def validate(
     checks.codes()
     checks.uniqueness()
     checks.finish()
+    checks.bands()
+    checks.finish()
 
 
 def _make_typed(
@@ -254,6 +259,13 @@ class _Checks:
                 f"{filled} and ({name} !~ '^-?[0-9]+$' "
                 f"or not pg_input_is_valid({name}, '{kind_of_type}'))",
             )
+        elif kind_of_type == "date":
+            self._find(
+                name,
+                "is no day; write 2026-12-25",
+                f"{filled} and ({name} !~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}$' "
+                f"or not pg_input_is_valid({name}, 'date'))",
+            )
         elif kind_of_type == "boolean":
             self._find(
                 name,
@@ -271,7 +283,8 @@ class _Checks:
             self._find(
                 "time_zone",
                 "is no zone of the IANA list (such as America/New_York)",
-                "select line, time_zone from load_row as n where not exists "
+                "select line, time_zone from load_row as n where time_zone is not null "
+                "and not exists "
                 "(select from pg_timezone_names as z where z.name = n.time_zone)",
             )
         for column in ("currency_code", "from_currency", "to_currency"):
@@ -294,7 +307,7 @@ class _Checks:
                 "select line, identifier_value from load_row where identifier_kind = 'pattern' "
                 "and identifier_value !~ '^[0-9]{1,14}[{]![}]$'",
             )
-        if self._kind.name in ("charge_tariff", "discount", "surcharge"):
+        if "scope_code" in self._kind.key:
             self._price_scopes()
         if self._kind.name in ("account", "service", "plan"):
             self._currencies()
@@ -557,6 +570,15 @@ class _Checks:
                     f"where c.{code} = n.{column} and c.recorded_to = 'infinity'){in_file}",
                 )
 
+    def bands(self) -> None:
+        """No moment and no quantity without a clear price. Asked of rows that are in order."""
+        for check in (
+            *band_checks(self._kind.name),
+            *volume_checks(self._kind.name),
+            *allowance_checks(self._kind.name),
+        ):
+            self._find(check.column, check.reason, check.query)
+
     def uniqueness(self) -> None:
         """Two rows of one key in the file may not hold at the same instant."""
         key = self._kind.key
@@ -590,8 +612,9 @@ def _in_words(kind: str, expression: str, names: list[str]) -> tuple[str, str]:
             "price_per_minute",
             "and price_per_call: give one of the two; only a row with status blocked may have none",
         )
-    if frozenset(names) in _MONEY:
-        return _MONEY[frozenset(names)]
+    for words in (_MONEY, BAND_WORDS, VOLUME_WORDS, ALLOWANCE_WORDS):
+        if frozenset(names) in words:
+            return words[frozenset(names)]
     if kind == "source" and "cost_deck_code" in names:
         return "rating_mode", (
             "pre_rated is for usage whose cost the records say: not for file_kind sdr (there "

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from tests.cases import times
 from tests.cases.book import Given, NotSupported
 from tests.cases.results import (
     Ask,
@@ -14,7 +14,6 @@ from tests.cases.results import (
     amount,
     amount_of,
     fact,
-    needs,
     usage_total,
 )
 from tests.cases.world import Bench, Record
@@ -25,12 +24,17 @@ _MODES = ("up", "half_up", "half_even", "half_down", "down")
 # What a case calls the end of a call that has reached its maximum charge.
 _MAXIMUM_RULES = {"disconnect": "call_ended", "free": "rest_free", "rest_free": "rest_free"}
 _LEVELS = {"per_call": "call", "per_total": "line", "per_line": "line", "per_invoice": "invoice"}
+_PER_INCREMENT = re.compile(r"per_increment_(\d+)dp_([a-z_]+)")
 _BILLED_AT = re.compile(r"billed_s_(\d+)_(\d+)")
 
 
 def call(bench: Bench, given: Given) -> dict[str, Ask]:
     """One or several equal calls on one price."""
     expected = bench.case.expected
+    if times.knows(given):
+        return times.banded(bench, given)
+    if given.keys() & {"change_at", "price_change_at", "effective_from"}:
+        return times.price_change(bench, given)
     increments = [key for key in expected if _BILLED_AT.fullmatch(key)]
     if increments:
         return _at_increments(bench, given, increments)
@@ -50,8 +54,15 @@ def call(bench: Bench, given: Given) -> dict[str, Ask]:
         "per_call": amount(first),
         "exact": amount(first, "retail_unrounded_amount"),
         "status": lambda results: status(results, first),
-        "per_increment_5dp_half_up": needs("rounding of each increment (shown as what not to do)"),
     }
+    if "per_increment_dp" in given:
+        asks["exact"] = _with_increments(bench, given, "X")
+    for key in expected:
+        if match := _PER_INCREMENT.fullmatch(key):
+            asks[key] = _with_increments(
+                bench, given, "I", increment_amount_decimals=match[1],
+                increment_amount_mode=match[2],
+            )  # fmt: skip
     if "total" in expected or "billed_min_total" in expected:
         asks["total"] = usage_total(bench, account)
         month = bench.invoiced()
@@ -123,12 +134,7 @@ def _seconds(results: Results, record: Record) -> Any:
 
 def _refuse_later(given: Given) -> None:
     for name, what in {
-        "bands": "time bands",
-        "band_starts_weekday": "time bands",
-        "peak_until": "time bands",
         "events": "charges by percentage with limits per event",
-        "per_increment_dp": "rounding of each increment (shown as what not to do)",
-        "start_local": "a duration worked out from the start and end of a record",
     }.items():
         if name in given:
             raise NotSupported(f"needs {what}")
@@ -142,16 +148,11 @@ def _records(bench: Bench, given: Given, legs: list[dict[str, Any]] | None) -> l
     }
     if legs is not None:
         return [bench.usage({"duration": leg["duration_s"], **common}) for leg in legs]
-    if "start" in given and "end" in given:
-        start, end = given["start"], given["end"]
-        # The record states its duration, as switches do.
-        elapsed = datetime.fromisoformat(end) - datetime.fromisoformat(start)
-        common |= {"start_time": start, "end_time": end}
-        duration: Any = Decimal(int(elapsed.total_seconds()))
-    elif "duration_s" in given:
-        duration = given["duration_s"]
-    else:
+    if "duration_s" not in given and given.keys() & {"end", "end_utc", "end_local"}:
+        return [times.elapsed_record(bench, given, **common)]
+    if "duration_s" not in given:
         raise NotSupported(f"needs a translation of the inputs {', '.join(given.keys())}")
+    duration = given["duration_s"]
     return [bench.usage({"duration": duration, **common}) for _ in range(given.get("calls", 1))]
 
 
@@ -182,6 +183,9 @@ def _deck(bench: Bench, given: Given) -> str:
         settings["maximum_charge_rule"] = rule
     if "steps" in given:
         settings["minute_seconds"] = 1
+    if "per_increment_dp" in given:
+        settings["increment_amount_decimals"] = given["per_increment_dp"]
+        settings["increment_amount_mode"] = given.get("mode")
     unit = given.get("unit_s")
     if _is_unit_cut(given):
         # A unit counts from its last second: the others are included, the rest is brought up.
@@ -211,6 +215,20 @@ def _deck(bench: Bench, given: Given) -> str:
             price_per_minute=given["next_rate_per_min"],
         )  # fmt: skip
     return deck
+
+
+def _with_increments(bench: Bench, given: Given, suffix: str, **settings: Any) -> Ask:
+    """The same call by a deck that rounds the price of each increment first, or does not."""
+    deck = bench.deck(suffix, **settings)
+    bench.rate(
+        deck, _PREFIX, price_per_minute=given["rate_per_min"],
+        minimum_seconds=given.get("min_s", 0), increment_seconds=given.get("inc_s", 1),
+    )  # fmt: skip
+    service = bench.service(bench.plan(deck, f"-{suffix}"), f"-{suffix}")
+    record = bench.usage(
+        {"duration": given["duration_s"], "called_number": _CALLED, "service_key": service}
+    )
+    return amount(record)
 
 
 def _is_unit_cut(given: Given) -> bool:

@@ -33,6 +33,12 @@ REFERENCE = {
         "currency_code": "USD",
     },
     "rate": {"deck_code": "d", "prefix": "1", "price_per_minute": "0.01"},
+    "calendar": {"calendar_code": "c", "time_zone": "Europe/London"},
+    "calendar_day": {"calendar_code": "c", "calendar_date": "2026-12-25"},
+    "time_band": {"deck_code": "d", "band_code": "peak"},
+    "band_rate": {
+        "deck_code": "d", "prefix": "1", "band_code": "peak", "price_per_minute": "0.02",
+    },
     "rate_step": {
         "deck_code": "d", "prefix": "1", "from_second": 60, "price_per_minute": "0.02",
     },

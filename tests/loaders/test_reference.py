@@ -30,7 +30,10 @@ FILES = {
     "usf_safe_harbour": "harbour_code,interstate_percent\nown_harbour,50\n",
     "exchange_rate": "rate_source,from_currency,to_currency,rate,valid_from,valid_to\n"
     "main,EUR,USD,1.08,,2026-10-01\nmain,EUR,USD,1.085,2026-10-01,\n",
-    "deck": "deck_code,deck_name,side,currency_code\nR,Retail,retail,USD\nC,Cost,wholesale,USD\n",
+    "calendar": "calendar_code,zone_rule,time_zone\nUK,fixed,Europe/London\n",
+    "calendar_day": "calendar_code,calendar_date\nUK,2026-12-25\n",
+    "deck": "deck_code,deck_name,side,currency_code,calendar_code\n"
+    "R,Retail,retail,USD,UK\nC,Cost,wholesale,USD,\n",
     "plan": "plan_code,plan_name,deck_code,is_default\nP,Standard,R,yes\n",
     "account": "account_code,customer_name,time_zone,plan_code\nA1,Acme,America/New_York,P\n"
     "A2,Beta,UTC,\n",
@@ -46,7 +49,10 @@ FILES = {
     "tax_rate": "tax_code,tax_name,jurisdiction,percent\nSALES,Sales tax,US/NY,8.875\n",
     "exemption": "account_code,exempt_from,certificate\nA2,tax,NY-12345\n",
     "rate": "deck_code,prefix,price_per_minute,valid_from,valid_to\n"
-    "R,1,0.01,,2026-10-01\nR,1,0.012,2026-10-01,\n",
+    "R,1,0.01,,2026-10-01\nR,1,0.012,2026-10-01,\nR,44,0.01,,\n",
+    "time_band": "deck_code,band_code,weekdays,from_time,to_time,weight\n"
+    "R,peak,1-5,08:00,18:00,20\nR,off,,,,10\n",
+    "band_rate": "deck_code,prefix,band_code,price_per_minute\nR,44,peak,0.02\n",
     "rate_step": "deck_code,prefix,from_second,price_per_minute\nR,1,60,0.005\n",
     "charge_tariff": "charge_tariff_code,product_code,product_name,price_mode,unit_price\n"
     "T,LINE,Line,list,10\n",

@@ -1,7 +1,10 @@
 -- Grain: one row per usage leg of the current run, with the account that owns the service and the
 -- plan of the service, else of the account, else the default plan.
 -- An unmatched leg gets the default plan: what it would be worth (money at risk).
+-- Abroad, the zone of the visited network has decks of its own; asked only where there are any.
 {{ config(post_hook="{{ evaluate_once() }}") }}
+{%- set with_roaming = reference_kinds_present(['visited_network']) %}
+{%- set with_pre_rated = has_pre_rated() %}
 
 with legs as (
     select * from {{ ref('int_usage__classified') }}
@@ -23,6 +26,18 @@ default_plans as (
     select * from {{ ref('int_reference__plans') }}
     where is_default
 ),
+{%- if with_roaming %}
+
+networks as (
+    select *
+    from {{ source('reference', 'visited_network') }} as network
+    where {{ known_at_cutoff('network') }}
+),
+
+roaming_decks as (
+    select * from {{ ref('int_reference__roaming') }}
+),
+{%- endif %}
 
 owned as (
     select
@@ -35,7 +50,14 @@ owned as (
             when accounts.plan_code is not null then 'account'
         end as own_plan_source,
         coalesce(accounts.time_zone, 'UTC') as account_zone,
-        coalesce(accounts.anchor_day, 1) as anchor_day
+        coalesce(accounts.anchor_day, 1) as anchor_day,
+        case
+            when accounts.is_period_by_end
+                then
+                    legs.started_at
+                    + make_interval(secs => coalesce(legs.duration_seconds, 0)::double precision)
+            else legs.started_at
+        end as period_at
     from legs
     left join services
         on
@@ -56,11 +78,30 @@ select
         when plans.plan_id is not null then owned.own_plan_source
         when default_plans.plan_id is not null then 'default'
     end as plan_source,
-    case owned.usage_type
-        when 'voice' then coalesce(plans.deck_id, default_plans.deck_id)
-        when 'sms' then coalesce(plans.sms_deck_id, default_plans.sms_deck_id)
-        when 'mms' then coalesce(plans.mms_deck_id, default_plans.mms_deck_id)
-        when 'data' then coalesce(plans.data_deck_id, default_plans.data_deck_id)
+    {%- if with_roaming %}
+    nullif(networks.zone_code, 'home') as zone_code,
+    owned.visited_network is not null and networks.zone_code is null as is_network_unknown,
+    networks.zone_code <> 'home' and roaming_decks.zone_code is null as is_zone_unpriced,
+    {%- else %}
+    null::text as zone_code,
+    false as is_network_unknown,
+    false as is_zone_unpriced,
+    {%- endif %}
+    {%- if with_pre_rated %}
+    coalesce(plans.pre_rated_price, default_plans.pre_rated_price) as pre_rated_price,
+    coalesce(plans.charge_multiplier, default_plans.charge_multiplier) as charge_multiplier,
+    coalesce(plans.markup_percent, default_plans.markup_percent) as markup_percent,
+    coalesce(plans.markup_floor, default_plans.markup_floor) as markup_floor,
+    coalesce(plans.markup_fee, default_plans.markup_fee) as markup_fee,
+    {%- endif %}
+    case
+        {%- if with_roaming %}
+        when networks.zone_code <> 'home' then roaming_decks.deck_id
+        {%- endif %}
+        when owned.usage_type = 'voice' then coalesce(plans.deck_id, default_plans.deck_id)
+        when owned.usage_type = 'sms' then coalesce(plans.sms_deck_id, default_plans.sms_deck_id)
+        when owned.usage_type = 'mms' then coalesce(plans.mms_deck_id, default_plans.mms_deck_id)
+        when owned.usage_type = 'data' then coalesce(plans.data_deck_id, default_plans.data_deck_id)
     end as retail_deck_id,
     coalesce(plans.has_sms, default_plans.has_sms) as has_sms,
     coalesce(plans.duration_rounding, default_plans.duration_rounding) as duration_rounding,
@@ -84,3 +125,18 @@ left join default_plans
         and owned.direction = default_plans.direction
         and owned.started_at >= default_plans.valid_from
         and owned.started_at < default_plans.valid_to
+{%- if with_roaming %}
+left join networks
+    on
+        owned.visited_network = networks.network_code
+        and owned.started_at >= networks.valid_from
+        and owned.started_at < networks.valid_to
+left join roaming_decks
+    on
+        coalesce(plans.plan_code, default_plans.plan_code) = roaming_decks.plan_code
+        and networks.zone_code = roaming_decks.zone_code
+        and owned.usage_type = roaming_decks.usage_type
+        and owned.direction = roaming_decks.direction
+        and owned.started_at >= roaming_decks.valid_from
+        and owned.started_at < roaming_decks.valid_to
+{%- endif %}

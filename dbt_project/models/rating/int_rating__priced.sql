@@ -7,21 +7,45 @@ with timed as (
     select * from {{ ref('int_rating__timed') }}
 ),
 
+-- without rounding of durations the last second is billed only as far as it was used
+unrounded as (
+    select
+        {%- for side in ('retail', 'cost') %}
+        case
+            when
+                timed.{{ side }}_fraction > 0
+                and timed.{{ side }}_increment = 1
+                and timed.{{ side }}_billed_seconds > timed.{{ side }}_minimum
+                and timed.{{ side }}_split is null
+                then timed.{{ side }}_fraction
+        end as {{ side }}_unbilled,
+        {%- endfor %}
+        timed.*
+    from timed
+),
+
 -- only charges with terms are taken apart here: a plain one is added up in one step below
 used as (
     select
         {%- for side in ('retail', 'cost') %}
-        (case when timed.{{ side }}_is_free then 0 else timed.{{ side }}_connection_fee end)
-        ::numeric(18, 10) as {{ side }}_fee,
         (
             case
-                when timed.{{ side }}_terms_id is not null
-                    then {{ usage_amount('timed', side) }}
+                when unrounded.{{ side }}_is_free then 0
+                -- that of the band at the start
+                when unrounded.{{ side }}_split ? 'connection_fee'
+                    then (unrounded.{{ side }}_split ->> 'connection_fee')::numeric
+                else unrounded.{{ side }}_connection_fee
+            end
+        )::numeric(18, 10) as {{ side }}_fee,
+        (
+            case
+                when unrounded.{{ side }}_terms_id is not null
+                    then {{ usage_amount('unrounded', side) }}
             end
         )::numeric(28, 14) as {{ side }}_terms_usage,
         {%- endfor %}
-        timed.*
-    from timed
+        unrounded.*
+    from unrounded
 ),
 
 topped as (
@@ -55,10 +79,17 @@ capped as (
 select
     {%- for side in ('retail', 'cost') %}
     case
-        when capped.{{ side }}_terms_id is null
+        when capped.{{ side }}_terms_id is null and capped.{{ side }}_unbilled is null
             then
                 {{ call_amount(
                     'capped.' ~ side ~ '_connection_fee', 'capped.' ~ side ~ '_billed_seconds',
+                    'capped.' ~ side ~ '_price_per_minute'
+                ) }}
+        when capped.{{ side }}_terms_id is null
+            then
+                {{ call_amount(
+                    'capped.' ~ side ~ '_connection_fee',
+                    '(capped.' ~ side ~ '_billed_seconds - capped.' ~ side ~ '_unbilled)',
                     'capped.' ~ side ~ '_price_per_minute'
                 ) }}
         else (

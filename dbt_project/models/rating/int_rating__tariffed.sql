@@ -5,8 +5,6 @@
 {%- set with_pairs = reference_kinds_present(['local_calling_area']) %}
 {%- set with_lrn = has_lrn() %}
 {%- set local_pair = 'local_pairs' if with_pairs else none %}
-{%- set retail_number = 'scoped.retail_number' if with_lrn else 'scoped.rated_number' %}
-{%- set cost_number = 'scoped.cost_number' if with_lrn else 'scoped.rated_number' %}
 
 with planned as (
     select * from {{ ref('int_rating__planned') }}
@@ -43,16 +41,20 @@ scoped as (
             as retail_scope,
         retail_decks.is_jurisdictional as retail_is_jurisdictional,
         {{ 'local_pairs.calling_area_code is not null' if with_pairs else 'false' }} as is_local,
-        {%- if with_lrn %}
-        {{ number_for_deck('planned', 'retail_decks') }} as retail_number,
-        {{ number_for_deck('planned', 'cost_decks') }} as cost_number,
-        {%- endif %}
+        {{ number_for_deck('planned', 'retail_decks', with_lrn) }} as retail_number,
+        {{ number_for_deck('planned', 'cost_decks', with_lrn) }} as cost_number,
+        {{ quantity_for_deck('planned', 'retail_decks') }} as retail_quantity,
+        {{ quantity_for_deck('planned', 'cost_decks') }} as cost_quantity,
+        {{ is_undelivered('planned', 'retail_decks') }} as is_undelivered,
         retail_decks.calling_area_code is not null
         and planned.calling_centre_no is not null
         and planned.called_centre_no is not null as is_local_known,
         retail_decks.currency_code as retail_currency,
         case
-            when planned.direction = 'outbound' and planned.usage_type = cost_decks.usage_type
+            when
+                planned.direction = 'outbound'
+                and planned.usage_type = cost_decks.usage_type
+                and {{ is_undelivered('planned', 'cost_decks') }} is null
                 then {{ deck_scope('planned', 'cost_decks', 'planned.cost_deck_id', none) }}
         end as cost_scope,
         cost_decks.is_jurisdictional as cost_is_jurisdictional,
@@ -87,10 +89,11 @@ scoped as (
 
 select
     scoped.*,
-    {{ retail_number }} as retail_rated_number,
-    {{ cost_number }} as cost_rated_number,
+    scoped.retail_number as retail_rated_number,
+    scoped.cost_number as cost_rated_number,
     {{ read_jurisdiction('scoped.retail') }} as retail_jurisdiction,
     {{ read_jurisdiction('scoped.cost') }} as cost_jurisdiction,
+    retail_rates.interval_no as retail_interval_no,
     retail_rates.rate_id as retail_rate_id,
     retail_rates.prefix as retail_prefix,
     retail_rates.status as retail_status,
@@ -99,6 +102,7 @@ select
     retail_rates.minimum_seconds as retail_minimum,
     retail_rates.increment_seconds as retail_increment,
     retail_rates.terms_id as retail_terms_id,
+    cost_rates.interval_no as cost_interval_no,
     cost_rates.rate_id as cost_rate_id,
     cost_rates.prefix as cost_prefix,
     cost_rates.status as cost_rate_status,
@@ -107,24 +111,26 @@ select
     cost_rates.minimum_seconds as cost_minimum,
     cost_rates.increment_seconds as cost_increment,
     cost_rates.terms_id as cost_terms_id,
-    {{ whole_seconds('scoped.rated_quantity', 'scoped.duration_rounding') }}
+    {{ whole_seconds('scoped.retail_quantity', 'scoped.duration_rounding') }}
         as retail_whole_seconds,
-    {{ whole_seconds('scoped.rated_quantity', 'scoped.cost_duration_rounding') }}
-        as cost_whole_seconds
+    {{ fraction_left('scoped.retail_quantity', 'scoped.duration_rounding') }} as retail_fraction,
+    {{ whole_seconds('scoped.cost_quantity', 'scoped.cost_duration_rounding') }}
+        as cost_whole_seconds,
+    {{ fraction_left('scoped.cost_quantity', 'scoped.cost_duration_rounding') }} as cost_fraction
 from scoped
 left join retail_rates
     on
-        {{ interval_of('rate', 'scoped.retail_scope', retail_number) }}
+        {{ interval_of('rate', 'scoped.retail_scope', 'scoped.retail_number') }}
         = retail_rates.interval_no
         and scoped.started_at >= retail_rates.valid_from
         and scoped.started_at < retail_rates.valid_to
-        and {{ retail_number }} >= retail_rates.from_number
-        and {{ retail_number }} < retail_rates.to_number
+        and scoped.retail_number >= retail_rates.from_number
+        and scoped.retail_number < retail_rates.to_number
 left join cost_rates
     on
-        {{ interval_of('rate', 'scoped.cost_scope', cost_number) }}
+        {{ interval_of('rate', 'scoped.cost_scope', 'scoped.cost_number') }}
         = cost_rates.interval_no
         and scoped.started_at >= cost_rates.valid_from
         and scoped.started_at < cost_rates.valid_to
-        and {{ cost_number }} >= cost_rates.from_number
-        and {{ cost_number }} < cost_rates.to_number
+        and scoped.cost_number >= cost_rates.from_number
+        and scoped.cost_number < cost_rates.to_number

@@ -2,6 +2,11 @@
 -- Only rows of closed runs that no later run superseded count: read current_rated_usage.
 -- usage_id packs file, line and leg; a call between two customers has two legs: count leg_no = 1
 -- for traffic, sum amounts over both. Late and re-rated usage comes as rows of a later run.
+{%- set with_pre_rated = has_pre_rated() %}
+{%- set by_deck = 'decided.reason is null' %}
+{%- if with_pre_rated %}
+{%- set by_deck = 'decided.reason is null and not decided.is_by_supplier' %}
+{%- endif %}
 {{ config(
     materialized='run_fact',
     run_key='rating_run_id',
@@ -91,14 +96,28 @@ set_aside as (
         null::numeric(28, 14) as retail_unrounded_amount,
         null::numeric(28, 14) as retail_amount,
         null::text as currency_code,
-        null::text as cost_status,
+        {{ 'case when ' ~ is_cost_kept('judged') ~ " then 'pre_rated' end" if with_pre_rated
+            else 'null' }}::text as cost_status,
         null::integer as cost_deck_id,
         null::bigint as cost_rate_id,
         null::text as cost_prefix,
         null::bigint as cost_billed_seconds,
+        {%- if with_pre_rated %}
+        case
+            when {{ is_cost_kept('judged') }}
+                then judged.supplier_amount * work_files.cost_multiplier
+        end::numeric(28, 14) as cost_unrounded_amount,
+        case
+            when {{ is_cost_kept('judged') }}
+                then judged.supplier_amount * work_files.cost_multiplier
+        end::numeric(28, 14) as cost_amount,
+        case when {{ is_cost_kept('judged') }} then judged.supplier_currency end::text
+            as cost_currency_code,
+        {%- else %}
         null::numeric(28, 14) as cost_unrounded_amount,
         null::numeric(28, 14) as cost_amount,
         null::text as cost_currency_code,
+        {%- endif %}
         null::numeric(28, 14) as at_risk_amount,
         null::boolean as retail_has_terms,
         null::numeric(18, 10) as retail_unit_price,
@@ -116,6 +135,18 @@ set_aside as (
         null::jsonb as cost_parts,
         null::bigint as retail_billed_units,
         null::bigint as cost_billed_units,
+        null::numeric(4, 3) as retail_unbilled_fraction,
+        null::numeric(4, 3) as cost_unbilled_fraction,
+        null::text as price_basis,
+        judged.supplier_amount::numeric(28, 14) as supplier_amount,
+        case when judged.supplier_amount is not null then judged.supplier_currency end::text
+            as supplier_currency_code,
+        null::jsonb as supplier_terms,
+        null::numeric(28, 14) as compared_amount,
+        null::text as compared_currency_code,
+        judged.visited_network::text as visited_network,
+        null::text as zone_code,
+        null::jsonb as rounding_group,
         case
             when judged.started_at is not null
                 then {{ period_month('judged.started_at', "'UTC'", 1) }}
@@ -185,21 +216,39 @@ rated as (
         case when decided.reason is null then decided.retail_rate_id end::bigint as retail_rate_id,
         case when decided.reason is null then decided.retail_prefix end::text as retail_prefix,
         case
-            when decided.reason is null and decided.usage_type = 'voice'
+            when {{ by_deck }} and decided.usage_type = 'voice'
                 then decided.retail_billed_seconds
+            {%- if with_pre_rated %}
+            when decided.reason is null and decided.usage_type = 'voice'
+                then decided.retail_whole_seconds
+            {%- endif %}
         end::bigint as retail_billed_seconds,
         case
-            when decided.reason is null and decided.usage_type = 'voice'
-                then decided.retail_price_per_minute
+            when {{ by_deck }} and decided.usage_type = 'voice'
+                then {{ price_at_start('decided', 'retail') }}
         end::numeric(18, 10) as retail_price_per_minute,
-        case when decided.reason is null then decided.retail_fee end::numeric(18, 10)
-            as retail_connection_fee,
+        case
+            when {{ by_deck }} then decided.retail_fee
+            {%- if with_pre_rated %}
+            when decided.reason is null then sign(decided.supplier_amount) * decided.markup_fee
+            {%- endif %}
+        end::numeric(18, 10) as retail_connection_fee,
         case when decided.reason is null then decided.retail_unrounded_amount end::numeric(28, 14)
             as retail_unrounded_amount,
         case when decided.reason is null then decided.retail_priced_amount end::numeric(28, 14)
             as retail_amount,
-        decided.retail_currency::text as currency_code,
+        {%- if with_pre_rated %}
         case
+            when decided.is_by_supplier then decided.supplier_currency
+            else decided.retail_currency
+        end::text as currency_code,
+        {%- else %}
+        decided.retail_currency::text as currency_code,
+        {%- endif %}
+        case
+            {%- if with_pre_rated %}
+            when decided.supplier_amount is not null then 'pre_rated'
+            {%- endif %}
             when decided.cost_scope is null then null
             when decided.cost_rate_status is null then 'missing_rate'
             when decided.cost_rate_status = 'blocked' then 'destination_blocked'
@@ -212,9 +261,23 @@ rated as (
         decided.cost_prefix::text as cost_prefix,
         case when decided.usage_type = 'voice' then decided.cost_billed_seconds end::bigint
             as cost_billed_seconds,
+        {%- if with_pre_rated %}
+        case
+            when decided.supplier_amount is not null then decided.cost_amount
+            else decided.cost_gross_amount
+        end::numeric(28, 14) as cost_unrounded_amount,
+        {%- else %}
         decided.cost_gross_amount::numeric(28, 14) as cost_unrounded_amount,
+        {%- endif %}
         decided.cost_amount::numeric(28, 14) as cost_amount,
+        {%- if with_pre_rated %}
+        case
+            when decided.supplier_amount is not null then decided.supplier_currency
+            else decided.cost_currency
+        end::text as cost_currency_code,
+        {%- else %}
         decided.cost_currency::text as cost_currency_code,
+        {%- endif %}
         case
             when
                 decided.reason in ('service_not_found', 'account_not_found')
@@ -224,56 +287,118 @@ rated as (
         case
             when
                 decided.reason is null
-                and (decided.retail_terms_id is not null or decided.discount_percent > 0)
+                and (
+                    decided.retail_terms_id is not null
+                    or decided.discount_percent > 0
+                    or decided.retail_unbilled is not null
+                    {%- if with_pre_rated %}
+                    or decided.is_by_supplier
+                    {%- endif %}
+                )
                 then true
         end::boolean as retail_has_terms,
         case
-            when decided.reason is null and decided.usage_type = 'voice'
+            when {{ by_deck }} and decided.usage_type = 'voice'
                 then decided.retail_price_per_call
-            when decided.reason is null
-                then coalesce(decided.retail_price_per_call, decided.retail_price_per_minute)
+            when {{ by_deck }}
+                then
+                    coalesce(
+                        decided.retail_price_per_call, {{ price_at_start('decided', 'retail') }}
+                    )
         end::numeric(18, 10) as retail_unit_price,
         case
-            when decided.reason is null
+            when {{ by_deck }}
                 then
                     coalesce(
                         decided.retail_terms_usage,
                         decided.retail_gross_amount - decided.retail_fee
                     )
+            {%- if with_pre_rated %}
+            when decided.reason is null
+                then
+                    decided.charged_gross_amount
+                    - sign(decided.supplier_amount) * decided.markup_fee
+            {%- endif %}
         end::numeric(28, 14) as retail_usage_amount,
-        case when decided.reason is null then decided.retail_minimum_top_up end::numeric(28, 14)
+        case when {{ by_deck }} then decided.retail_minimum_top_up end::numeric(28, 14)
             as retail_minimum_top_up,
-        case when decided.reason is null then decided.retail_maximum_reduction end
+        case when {{ by_deck }} then decided.retail_maximum_reduction end
         ::numeric(28, 14) as retail_maximum_reduction,
         case
             when decided.reason is null and decided.discount_percent > 0
-                then decided.retail_unrounded_amount - decided.retail_gross_amount
+                then decided.retail_unrounded_amount - decided.charged_gross_amount
         end::numeric(28, 14) as retail_discount_amount,
-        case when decided.usage_type = 'voice' then decided.cost_price_per_minute end
+        case when decided.usage_type = 'voice' then {{ price_at_start('decided', 'cost') }} end
         ::numeric(18, 10) as cost_price_per_minute,
         case
             when decided.usage_type = 'voice' then decided.cost_price_per_call
-            else coalesce(decided.cost_price_per_call, decided.cost_price_per_minute)
+            else coalesce(decided.cost_price_per_call, {{ price_at_start('decided', 'cost') }})
         end::numeric(18, 10) as cost_unit_price,
         decided.cost_fee::numeric(18, 10) as cost_connection_fee,
         coalesce(decided.cost_terms_usage, decided.cost_gross_amount - decided.cost_fee)
         ::numeric(28, 14) as cost_usage_amount,
         decided.cost_minimum_top_up::numeric(28, 14) as cost_minimum_top_up,
         decided.cost_maximum_reduction::numeric(28, 14) as cost_maximum_reduction,
-        case when decided.reason is null then decided.retail_split -> 'parts' end::jsonb
+        case when {{ by_deck }} then decided.retail_split -> 'parts' end::jsonb
             as retail_parts,
         (decided.cost_split -> 'parts')::jsonb as cost_parts,
         case
-            when decided.reason is null and decided.usage_type <> 'voice'
+            when {{ by_deck }} and decided.usage_type <> 'voice'
                 then decided.retail_billed_seconds
+            {%- if with_pre_rated %}
+            when decided.reason is null and decided.usage_type <> 'voice'
+                then decided.retail_whole_seconds
+            {%- endif %}
         end::bigint as retail_billed_units,
         case when decided.usage_type <> 'voice' then decided.cost_billed_seconds end::bigint
             as cost_billed_units,
+        case when {{ by_deck }} then decided.retail_unbilled end::numeric(4, 3)
+            as retail_unbilled_fraction,
+        decided.cost_unbilled::numeric(4, 3) as cost_unbilled_fraction,
+        {%- if with_pre_rated %}
+        case when decided.supplier_amount is not null then decided.pre_rated_price end::text
+            as price_basis,
+        decided.supplier_amount::numeric(28, 14) as supplier_amount,
+        case when decided.supplier_amount is not null then decided.supplier_currency end::text
+            as supplier_currency_code,
+        case
+            when decided.supplier_amount is not null
+                then
+                    jsonb_build_object(
+                        'cost_multiplier', trim_scale(decided.cost_multiplier),
+                        'charge_multiplier', trim_scale(decided.charge_multiplier),
+                        'markup_percent', trim_scale(decided.markup_percent),
+                        'markup_floor', trim_scale(decided.markup_floor),
+                        'markup_fee', trim_scale(decided.markup_fee)
+                    )
+        end::jsonb as supplier_terms,
+        decided.compared_amount::numeric(28, 14) as compared_amount,
+        case
+            when decided.compared_amount is null then null
+            when decided.is_by_supplier then decided.retail_currency
+            else decided.supplier_currency
+        end::text as compared_currency_code,
+        {%- else %}
+        null::text as price_basis,
+        null::numeric(28, 14) as supplier_amount,
+        null::text as supplier_currency_code,
+        null::jsonb as supplier_terms,
+        null::numeric(28, 14) as compared_amount,
+        null::text as compared_currency_code,
+        {%- endif %}
+        decided.visited_network::text as visited_network,
+        decided.zone_code::text as zone_code,
+        case
+            when {{ by_deck }} and decided.rounding_group is not null
+                then
+                    decided.rounding_group
+                    || {{ rounding_group_key('decided') }}
+        end::jsonb as rounding_group,
         case
             when decided.started_at is not null
                 then
                     {{ period_month(
-                        'decided.started_at', 'decided.account_zone', 'decided.anchor_day'
+                        'decided.period_at', 'decided.account_zone', 'decided.anchor_day'
                     ) }}
         end::date as period_month
     from decided

@@ -9,6 +9,7 @@ select
     accounts.bill_group,
     accounts.time_zone,
     accounts.anchor_day,
+    accounts.call_period = 'end' as is_period_by_end,
     accounts.currency_code,
     accounts.plan_code,
     accounts.valid_from,

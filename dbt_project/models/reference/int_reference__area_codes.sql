@@ -6,6 +6,14 @@ with area_codes as (
     select * from {{ source('reference', 'npa') }}
 ),
 
+zones as (
+    select * from {{ ref('area_code_zones') }}
+),
+
+place_zones as (
+    select * from {{ ref('area_code_zones') }}
+),
+
 kinds as (
     select
         area_codes.*,
@@ -44,6 +52,17 @@ select
         else 'personal'
     end as number_class,
     case when kinds.kind = 'us' and kinds.place ~ '^[A-Z]{2}$' then kinds.place end as state_code,
+    -- of a place of its own, else of all places with these letters; null where there are several
+    coalesce(place_zones.time_zone, zones.time_zone) as time_zone,
     kinds.valid_from,
     kinds.valid_to
 from kinds
+left join zones
+    on
+        kinds.time_zone_letters = zones.time_zone_letters
+        and zones.place is null
+        and kinds.location <> 'NANP AREA'
+left join place_zones
+    on
+        kinds.time_zone_letters = place_zones.time_zone_letters
+        and kinds.location = place_zones.place

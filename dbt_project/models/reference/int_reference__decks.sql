@@ -15,6 +15,15 @@ local_decks as (
         deck.deck_id,
         deck.deck_code
     from {{ source('reference', 'deck') }} as deck
+),
+
+-- decks with a price of their own for directory assistance of an area code
+directory_decks as (
+    select distinct rate.deck_code
+    from {{ source('reference', 'rate') }} as rate
+    where
+        rate.prefix = '1411'
+        and {{ known_at_cutoff('rate') }}
 )
 
 select
@@ -40,6 +49,16 @@ select
     decks.maximum_charge,
     decks.maximum_charge_rule,
     decks.cap_period_seconds,
+    decks.calendar_code,
+    decks.straddle_policy,
+    decks.part_rounding,
+    decks.price_change_policy,
+    decks.increment_amount_decimals,
+    decks.increment_amount_mode,
+    decks.data_rounding,
+    nullif(decks.message_count, 'stated') as message_count,
+    case when decks.message_billing = 'delivered' then true end as is_delivered_only,
+    directory_decks.deck_code is not null as has_directory_rows,
     decks.indeterminate_policy,
     -- scopes of int_reference__rate_rows: 0 any, 1 intrastate, 2 interstate, 3 indeterminate
     case decks.indeterminate_policy when 'intrastate' then 1 when 'interstate' then 2 else 3 end
@@ -65,4 +84,5 @@ select
 from decks
 left join operator_decks on decks.operator_deck_code = operator_decks.deck_code
 left join local_decks on decks.local_deck_code = local_decks.deck_code
+left join directory_decks on decks.deck_code = directory_decks.deck_code
 where {{ known_at_cutoff('decks') }}

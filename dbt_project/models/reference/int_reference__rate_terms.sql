@@ -12,6 +12,12 @@ rate_steps as (
     select * from {{ source('reference', 'rate_step') }}
 ),
 
+-- rate rows with prices of their own in a time band
+banded as (
+    select distinct band_rate.rate_id
+    from {{ ref('int_reference__band_rates') }} as band_rate
+),
+
 -- the steps in force where the row starts; the row itself is the one from 0, unless there is one
 bounds as (
     select
@@ -107,6 +113,33 @@ settings as (
         case when decks.maximum_charge_rule = 'per_period' then decks.cap_period_seconds end
             as cap_period_seconds,
         rates.price_per_call,
+        case
+            when decks.data_rounding <> 'record'
+                then jsonb_build_object(
+                    'by', decks.data_rounding,
+                    'minimum', coalesce(rates.minimum_seconds, decks.minimum_seconds),
+                    'increment', coalesce(rates.increment_seconds, decks.increment_seconds),
+                    'unit_bytes', decks.unit_bytes
+                )
+        end as rounding_group,
+        case when decks.usage_type = 'voice' then decks.increment_amount_decimals end
+            as increment_decimals,
+        case
+            when decks.usage_type = 'voice' and decks.increment_amount_decimals is not null
+                then decks.increment_amount_mode
+        end as increment_mode,
+        -- a call is cut by its steps or by the clock, not by both
+        case
+            when stepped.steps is not null then null
+            when banded.rate_id is not null then decks.deck_id
+            when decks.price_change_policy = 'split' and decks.usage_type = 'voice'
+                then decks.deck_id
+        end as cut_deck_id,
+        decks.calendar_code,
+        decks.straddle_policy,
+        decks.part_rounding,
+        decks.price_change_policy = 'split' and decks.usage_type = 'voice'
+            as is_split_at_changes,
         stepped.steps
     from rates
     inner join decks on rates.deck_code = decks.deck_code
@@ -114,6 +147,7 @@ settings as (
         on
             rates.rate_id = stepped.rate_id
             and decks.valid_from = stepped.deck_valid_from
+    left join banded on rates.rate_id = banded.rate_id
     where
         rates.status = 'open'
         and {{ known_at_cutoff('rates') }}
@@ -132,6 +166,14 @@ select
             settings.maximum_charge,
             settings.cap_period_seconds,
             settings.price_per_call,
+            settings.rounding_group,
+            settings.increment_decimals,
+            settings.increment_mode,
+            settings.cut_deck_id,
+            settings.calendar_code,
+            settings.straddle_policy,
+            settings.part_rounding,
+            settings.is_split_at_changes,
             settings.steps
     )::integer as terms_id
 from settings
@@ -144,4 +186,6 @@ where
     or settings.minimum_charge is not null
     or settings.maximum_charge is not null
     or settings.price_per_call is not null
+    or settings.increment_decimals is not null
+    or settings.cut_deck_id is not null
     or settings.steps is not null

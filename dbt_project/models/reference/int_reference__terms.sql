@@ -14,5 +14,8 @@ select distinct
     rate_terms.maximum_charge,
     rate_terms.cap_period_seconds,
     rate_terms.price_per_call,
+    rate_terms.rounding_group,
+    rate_terms.increment_decimals,
+    rate_terms.increment_mode,
     rate_terms.steps
 from rate_terms

@@ -16,14 +16,28 @@ select
     numbered.start_raw,
     numbered.local_start,
     numbered.start_offset,
-    case
-        when numbered.start_offset is null then numbered.local_start at time zone numbered.time_zone
-        else (numbered.local_start - numbered.start_offset) at time zone 'UTC'
-    end as started_at,
+    {{ placed_instant('numbered.local_start', 'numbered.start_offset', 'numbered') }} as started_at,
     numbered.duration_raw,
     numbered.billable_raw,
-    numbered.duration_seconds,
-    numbered.stated_billable_seconds,
+    numbered.local_end is not null as is_timed_by_end,
+    case
+        when numbered.local_end is null then numbered.duration_seconds
+        else
+            {{ seconds_to_end(
+                placed_instant('numbered.local_start', 'numbered.start_offset', 'numbered')
+            ) }}
+    end as duration_seconds,
+    case
+        when numbered.local_end is null then numbered.stated_billable_seconds
+        when numbered.is_unanswered then 0
+        else
+            {{ seconds_to_end(
+                'coalesce(' ~ placed_instant(
+                    'numbered.local_answer', 'numbered.answer_offset', 'numbered'
+                ) ~ ', ' ~ placed_instant('numbered.local_start', 'numbered.start_offset', 'numbered')
+                ~ ')'
+            ) }}
+    end as stated_billable_seconds,
     numbered.disposition,
     numbered.number_plan,
     numbered.calling_raw,
@@ -66,6 +80,12 @@ select
     numbered.bytes_up,
     numbered.bytes_down,
     numbered.volume_error,
+    numbered.text_segments,
+    numbered.supplier_amount,
+    numbered.supplier_currency,
+    numbered.has_supplier_amount,
+    numbered.visited_network,
+    numbered.session_hash,
     numbered.record_key_hash,
     numbered.content_hash
 from numbered

@@ -57,7 +57,9 @@ keyed as (
         end as direction_mode,
         work_files.rating_mode,
         work_files.classify_mode,
-        work_files.cost_deck_id
+        work_files.cost_deck_id,
+        work_files.time_zone as source_zone,
+        work_files.cost_multiplier
     from judged
     inner join work_files on judged.file_id = work_files.file_id
     where not judged.is_set_aside
@@ -224,6 +226,12 @@ select
     directed.duration_seconds,
     directed.billable_seconds,
     {{ rated_quantity('directed') }} as rated_quantity,
+    directed.text_segments,
+    case when directed.leg_no = 1 then directed.supplier_amount end as supplier_amount,
+    directed.supplier_currency,
+    case when directed.leg_no = 1 then directed.supplier_error end as supplier_error,
+    directed.visited_network,
+    directed.session_hash,
     directed.calling_number,
     directed.calling_class,
     directed.called_number,
@@ -239,6 +247,8 @@ select
     directed.rating_mode,
     directed.classify_mode,
     directed.cost_deck_id,
+    directed.source_zone,
+    directed.cost_multiplier,
     case directed.leg_direction
         when 'outbound' then directed.calling_service_id
         else directed.called_service_id

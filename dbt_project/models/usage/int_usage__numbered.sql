@@ -16,6 +16,11 @@ select
     parsed.start_raw,
     {{ local_timestamp('parsed.start_iso') }} as local_start,
     parsed.start_offset,
+    {{ local_timestamp('parsed.later_times[2]') }} as local_end,
+    {{ written_offset('parsed.later_times[1]') }} as end_offset,
+    {{ local_timestamp('parsed.later_times[4]') }} as local_answer,
+    {{ written_offset('parsed.later_times[3]') }} as answer_offset,
+    btrim(parsed.later_times[3]) = '' as is_unanswered,
     parsed.duration_raw,
     parsed.billable_raw,
     coalesce(
@@ -69,6 +74,12 @@ select
     parsed.bytes_up,
     parsed.bytes_down,
     parsed.volume_error,
+    parsed.text_segments,
+    parsed.supplier_amount,
+    parsed.supplier_currency,
+    parsed.has_supplier_amount,
+    parsed.visited_network,
+    parsed.session_hash,
     parsed.record_key_hash,
     parsed.content_hash
 from parsed

@@ -37,7 +37,11 @@ select
                         usage_lines.start_raw,
                         usage_lines.calling_raw,
                         usage_lines.called_raw,
-                        usage_lines.billable_raw,
+                        case
+                            when usage_lines.billable_raw <> '' then usage_lines.billable_raw
+                            when {{ has_no_duration('usage_lines') }} then usage_lines.end_raw
+                            else usage_lines.billable_raw
+                        end,
                         usage_lines.disposition_raw
                     ), 0
                 )
@@ -58,8 +62,14 @@ select
     case
         when usage_lines.usage_type in ('voice', 'data') or btrim(usage_lines.quantity_raw) <> ''
             then {{ counted_number('usage_lines.quantity_raw', 'work_files.decimal_mark') }}
+        when usage_lines.usage_type = 'sms' and usage_lines.message_text <> '' then null
         else 1
     end as quantity,
+    -- of the text of a message, personal data, nothing but this goes on from here
+    case
+        when usage_lines.usage_type = 'sms'
+            then {{ message_segments('usage_lines.message_text', 'usage_lines.message_encoding') }}
+    end as text_segments,
     {{ counted_number('usage_lines.bytes_up_raw', 'work_files.decimal_mark') }} as bytes_up,
     {{ counted_number('usage_lines.bytes_down_raw', 'work_files.decimal_mark') }} as bytes_down,
     {{ volume_error('usage_lines', 'work_files.decimal_mark') }} as volume_error,
@@ -69,6 +79,34 @@ select
     {{ plain_digits('usage_lines.called_raw') }} as called_digits,
     {{ plain_digits('usage_lines.lrn') }} as lrn_digits,
     nullif(usage_lines.category, '') as stated_class,
+    case
+        when work_files.rating_mode = 'pre_rated'
+            then {{ amount_value('usage_lines.carrier_amount_raw', 'work_files.decimal_mark') }}
+    end as supplier_amount,
+    case
+        when work_files.rating_mode = 'pre_rated'
+            then
+                {{ currency_code('usage_lines.carrier_currency', 'work_files.currency_code') }}
+    end as supplier_currency,
+    case
+        when work_files.rating_mode = 'pre_rated'
+            then btrim(coalesce(usage_lines.carrier_amount_raw, '')) <> ''
+    end as has_supplier_amount,
+    {{ network_code('usage_lines.visited_network') }} as visited_network,
+    case
+        when usage_lines.usage_type = 'data' and usage_lines.call_group_id <> ''
+            then hashtextextended(usage_lines.call_group_id, 0)
+    end as session_hash,
+    -- where the record states no duration, its times may
+    case
+        when {{ has_no_duration('usage_lines') }}
+            then array[
+                usage_lines.end_raw,
+                {{ iso_timestamp('usage_lines.end_raw', 'work_files.date_order') }},
+                usage_lines.answer_raw,
+                {{ iso_timestamp('usage_lines.answer_raw', 'work_files.date_order') }}
+            ]
+    end as later_times,
     {{ duration_seconds('usage_lines.duration_raw', 'work_files.decimal_mark') }}
         as duration_seconds,
     {{ duration_seconds('usage_lines.billable_raw', 'work_files.decimal_mark') }}

@@ -62,6 +62,7 @@ select
         else calling_areas.kind
     end as calling_kind,
     calling_areas.number_class as calling_number_class,
+    calling_areas.time_zone as calling_zone,
     case
         when calling_areas.kind = 'us'
             then

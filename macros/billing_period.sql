@@ -20,9 +20,8 @@
     )::date
 {%- endmacro %}
 
-{% macro period_start(zone, anchor_day, months=0) -%}
-    {#- Instant at which the period of the current invoice run starts, or that `months` later. -#}
-    {%- set month = "(date '" ~ current_invoice_run()['period_month'] ~ "' + interval '" ~ months ~ " months')" -%}
+{% macro period_bound(month, zone, anchor_day) -%}
+    {#- Instant at which the period named by a month (first day, a date) starts. -#}
     (
         {{ month }} + make_interval(
             days => least(
@@ -31,6 +30,29 @@
             ) - 1
         )
     ) at time zone {{ zone }}
+{%- endmacro %}
+
+{% macro period_start(zone, anchor_day, months=0) -%}
+    {#- Instant at which the period of the current invoice run starts, or that `months` later. -#}
+    {{ period_bound(
+        "(date '" ~ current_invoice_run()['period_month'] ~ "' + interval '" ~ months ~ " months')",
+        zone, anchor_day
+    ) }}
+{%- endmacro %}
+
+{% macro months_of(period) -%}
+    {#- Billing periods in a longer one. -#}
+    case {{ period }} when 'quarter' then 3 when 'half_year' then 6 when 'year' then 12 else 1 end
+{%- endmacro %}
+
+{% macro longer_period_start(month, length, anchor_month) -%}
+    {#- First month of the longer period of `length` months that a month is in; one of these begins
+        in anchor_month. -#}
+    (
+        {{ month }} - make_interval(
+            months => ((extract(month from {{ month }})::integer - {{ anchor_month }} + 12) % {{ length }})
+        )
+    )::date
 {%- endmacro %}
 
 {% macro utc_day(day) -%}

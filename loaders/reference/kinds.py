@@ -30,6 +30,7 @@ class Kind:
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
+        Kind("rating_version", ("subject",)),
         Kind("lata", ("npanxx",)),
         Kind(
             "local_calling_area",

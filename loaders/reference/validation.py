@@ -36,6 +36,8 @@ _WORDS = {
     "password_from": "must be env:NAME or file:/path; the secret itself must not stand here",
     "private_key_from": "must be env:NAME or file:/path; the key itself must not stand here",
     "layout_options": 'must be an object like {"conversation_time": "whole_seconds"}',
+    "valid_from": "must be the first day of a month: it names the first billing period",
+    "valid_to": "must be the first day of a month: it names the first billing period after",
     "network_code": "must be a TADIG code like GBRVF, or MCC and MNC like 23415",
     "tls_trust": "must be system, file:/path of a CA, or sha256: and a fingerprint",
     "jurisdiction": "must go from the outside in, like US/NY/New York",

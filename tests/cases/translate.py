@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.cases import calls, charges, places, prefixes, proration, usf, volumes
+from tests.cases import (
+    allowances,
+    calls,
+    charges,
+    money,
+    places,
+    prefixes,
+    prices,
+    proration,
+    tiers,
+    usf,
+    volumes,
+)
 from tests.cases.book import Case, Given, NotSupported
 from tests.cases.results import Ask
 from tests.cases.world import Bench
@@ -31,6 +43,12 @@ _RULES: tuple[tuple[frozenset[str], frozenset[str], Translator], ...] = tuple(
         ("", "buy_rate sell_rate", calls.two_sides),
         ("", "amount mode dp", charges.rounded_amount),
         ("allowance", "minutes inbound_rate forward_rate", calls.both_legs),
+        ("allowance", "remaining_allowance_min billed_min rate_per_min",
+         allowances.straddling_call),
+        ("allowance", "included used", allowances.bundle),
+        ("allowance", "plan used", allowances.bundle),
+        ("allowance", "minutes multiplier", allowances.weighted),
+        ("allowance", "fee included_value_prorated days", allowances.part_of_first_period),
         ("", "one_off", charges.one_off),
         ("", "cost fixed_price", charges.fixed_price),
         ("", "cost markup_pct", charges.markup),
@@ -44,10 +62,18 @@ _RULES: tuple[tuple[frozenset[str], frozenset[str], Translator], ...] = tuple(
         ("proration", "start", proration.parts_of_periods),
         ("proration", "last_billed end_exclusive", proration.parts_of_periods),
         ("time_bands", "units steps", volumes.first_block),
+        ("", "quantity tiers", tiers.tiers),
+        ("", "quantity package_size package_price", tiers.packages),
+        ("commitment", "quantity unit_price", tiers.one_price),
+        ("commitment", "used_cents", tiers.spent),
         ("data_sms", "price_per_message messages", volumes.messages),
-        ("data_sms", "chars encoding", volumes.segments),
+        ("", "chars encoding", prices.segments),
+        ("", "upstream_price", prices.pre_rated),
+        ("", "supplier_price", prices.pre_rated),
+        ("", "events rate_pct", prices.percentage),
         ("data_sms", "units inc price_per_inc", volumes.units_of_data),
         ("data_sms", "kb inc_kb", volumes.kilobytes),
+        ("currency_tax", "", money.currency_or_tax),
         ("increments rounding fees time_bands", "", calls.call),
     )
 )
@@ -60,8 +86,6 @@ _WAITING = {
     "data_sms": "more ways to price messages and data",
     "proration": "more ways to prorate",
     "sdr_price": "more ways to price a charge",
-    "currency_tax": "currency conversion, surcharges and tax",
-    "margin": "prices from the supplier's amount",
 }
 
 

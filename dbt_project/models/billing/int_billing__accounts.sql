@@ -4,6 +4,8 @@
 with accounts as (
     select
         account.*,
+        min(account.valid_from) over (partition by account.account_id) as account_from,
+        max(account.valid_to) over (partition by account.account_id) as account_to,
         {{ period_start('account.time_zone', 'account.anchor_day') }} as period_start_at,
         {{ period_start('account.time_zone', 'account.anchor_day', months=1) }} as period_end_at
     from {{ source('reference', 'account') }} as account
@@ -17,9 +19,20 @@ select distinct on (accounts.account_id)
     accounts.account_code,
     accounts.customer_name,
     accounts.time_zone,
+    accounts.anchor_day,
     accounts.currency_code,
+    accounts.plan_code,
+    accounts.is_reseller,
+    accounts.tax_jurisdiction,
+    accounts.exchange_source,
+    accounts.exchange_date,
+    accounts.exchange_level,
+    accounts.exchange_decimals,
+    accounts.exchange_rounding_mode,
     accounts.period_start_at,
-    accounts.period_end_at
+    accounts.period_end_at,
+    accounts.account_from,
+    accounts.account_to
 from accounts
 where
     accounts.bill_group = '{{ bill_group }}'

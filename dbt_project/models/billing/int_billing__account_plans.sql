@@ -1,0 +1,52 @@
+-- Grain: one row per account of the current invoice run and plan that it or a service of it has.
+with accounts as (
+    select * from {{ ref('int_billing__accounts') }}
+),
+
+services as (
+    select
+        service.account_code,
+        service.plan_code
+    from {{ source('reference', 'service') }} as service
+    where
+        service.recorded_from <= '{{ current_invoice_run()['cutoff'] }}'::timestamptz
+        and service.recorded_to > '{{ current_invoice_run()['cutoff'] }}'::timestamptz
+        and service.plan_code is not null
+),
+
+default_plans as (
+    select plan.plan_code
+    from {{ source('reference', 'plan') }} as plan
+    where
+        plan.recorded_from <= '{{ current_invoice_run()['cutoff'] }}'::timestamptz
+        and plan.recorded_to > '{{ current_invoice_run()['cutoff'] }}'::timestamptz
+        and plan.is_default
+),
+
+named as (
+    select
+        accounts.account_id,
+        accounts.plan_code
+    from accounts
+    where accounts.plan_code is not null
+    union
+    select
+        accounts.account_id,
+        services.plan_code
+    from accounts
+    inner join services on accounts.account_code = services.account_code
+    union
+    select
+        accounts.account_id,
+        default_plans.plan_code
+    from accounts
+    cross join default_plans
+    where accounts.plan_code is null
+)
+
+select
+    named.account_id,
+    plans.plan_id,
+    named.plan_code
+from named
+inner join {{ ref('int_billing__plans') }} as plans on named.plan_code = plans.plan_code

@@ -51,15 +51,20 @@
     end
 {%- endmacro %}
 
-{% macro number_for_deck(leg, deck) -%}
-    {#- The number whose prefix is looked up: a deck may go by the location routing number. -#}
+{% macro number_for_deck(leg, deck, with_lrn) -%}
+    {#- The number whose prefix is looked up: a deck may go by the location routing number, and one
+        without prices for directory assistance goes by the number dialled. -#}
     case
+        when {{ leg }}.rated_number = 1411 and not {{ deck }}.has_directory_rows
+            then {{ leg }}.called_number
+        {%- if with_lrn %}
         when
             {{ deck }}.is_rated_by_lrn
             and {{ leg }}.lrn_number is not null
             and {{ leg }}.rated_number = {{ leg }}.called_number
             and {{ leg }}.called_class = 'domestic'
             then {{ leg }}.lrn_number
+        {%- endif %}
         else {{ leg }}.rated_number
     end
 {%- endmacro %}

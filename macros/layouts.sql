@@ -77,6 +77,7 @@
         'direction', 'disposition_raw', 'cause_code', 'cause_text',
         'account_key', 'service_key_1', 'service_key_2', 'trunk', 'route', 'lrn',
         'carrier_amount_raw', 'carrier_currency', 'carrier_rate_code', 'category',
+        'message_text', 'message_encoding', 'visited_network',
         'set_aside_rule', 'content_key', 'record_key_hash'
     ]) }}
 {%- endmacro %}

@@ -25,3 +25,14 @@
         when lower(btrim({{ row }}.status)) <> 'completed' then '0'
     end
 {%- endmacro %}
+
+{% macro is_undelivered(leg, deck) -%}
+    {#- True for a message that its record calls not delivered, where the deck is for delivered ones
+        only; else null. -#}
+    case
+        when
+            {{ deck }}.is_delivered_only
+            and {{ leg }}.disposition in ('no_answer', 'busy', 'failed', 'canceled', 'congestion')
+            then true
+    end
+{%- endmacro %}

@@ -28,7 +28,10 @@
 {% macro late_rules() -%}
     {#- Rules whose condition needs the matched service or product; they stand in the models named
         by the seed's description. -#}
-    {{ return(['information_only_source', 'inbound_included', 'included_in_plan', 'excluded_product']) }}
+    {{ return([
+        'information_only_source', 'inbound_included', 'not_delivered', 'included_in_plan',
+        'excluded_product'
+    ]) }}
 {%- endmacro %}
 
 {% macro layout_rules() -%}

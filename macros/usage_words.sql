@@ -76,3 +76,8 @@
             then 'invalid_quantity'
     end
 {%- endmacro %}
+
+{% macro network_code(raw) -%}
+    {#- A network by TADIG code (GBRVF) or by MCC and MNC (234-15, 23415), as reference data has it. -#}
+    nullif(upper(regexp_replace({{ raw }}, '[^A-Za-z0-9]', '', 'g')), '')
+{%- endmacro %}

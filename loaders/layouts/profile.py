@@ -344,7 +344,7 @@ class _Reading:
             "decimal_mark": (".", ","),
             "direction_mode": ("outbound", "inbound", "indeterminate"),
             "classify_mode": ("none", "npanxx"),
-            "rating_mode": ("none", "rate"),
+            "rating_mode": ("none", "rate", "pre_rated"),
         }
         defaults = {}
         for name, value in section.items():

@@ -32,6 +32,9 @@ _USAGE = {
     "carrier_amount": "Carrier's price of the record",
     "currency_code": "Currency of the price",
     "category": "Destination or category name",
+    "message_text": "Messages: the text (only its segments are kept on)",
+    "message_encoding": "Messages: encoding of the text",
+    "visited_network": "Visited network abroad (TADIG or MCC-MNC)",
     "record_id": "Unique record number",
     "call_group": "Number shared by the legs of a call",
 }

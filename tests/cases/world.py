@@ -28,7 +28,8 @@ BILL_GROUP = "cases"
 USAGE_COLUMNS = (
     "record_id", "usage_type", "start_time", "end_time", "duration", "quantity", "bytes_up",
     "bytes_down", "calling_number", "called_number", "direction", "disposition", "service_key",
-    "lrn", "carrier_amount", "currency_code", "category",
+    "lrn", "carrier_amount", "currency_code", "category", "message_text", "message_encoding",
+    "visited_network", "call_group",
 )  # fmt: skip
 CHARGE_COLUMNS = (
     "record_id", "service_key", "product_code", "description", "charge_type", "period_from",
@@ -347,6 +348,23 @@ class Bench:
         row = {
             "record_id": product, "service_key": self.code, "product_code": product,
             "period_from": "2026-09-01",
+        } | dict(values)  # fmt: skip
+        return self.world.record(source, row)
+
+    def event(self, values: Mapping[str, Any], **tariff: Any) -> Record:
+        """One charge line of a product that several lines of the case have."""
+        if not self._records:
+            self.add(
+                "charge_tariff", charge_tariff_code="cases", product_code=self.code,
+                product_name=self.code, **tariff,
+            )  # fmt: skip
+        self._records += 1
+        source = self.world.source(
+            self.case.id, {"file_kind": "sdr", "charge_tariff_code": "cases"}
+        )
+        row = {
+            "record_id": f"{self.code}-{self._records}", "service_key": self.code,
+            "product_code": self.code,
         } | dict(values)  # fmt: skip
         return self.world.record(source, row)
 

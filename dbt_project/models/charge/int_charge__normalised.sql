@@ -54,6 +54,8 @@ parsed as (
         {{ day_clock('charges.period_from_raw', 'work_files.date_order') }} as from_clock,
         {{ written_offset('charges.period_from_raw') }} as from_offset,
         {{ day_clock('charges.period_to_raw', 'work_files.date_order') }} as to_clock,
+        {{ day_clock('charges.event_date_raw', 'work_files.date_order') }} as event_clock,
+        {{ written_offset('charges.event_date_raw') }} as event_offset,
         {{ charge_kind('charges.charge_type') }} as charge_kind,
         {{ currency_code('charges.currency_code', 'work_files.currency_code') }} as currency,
         {{ clean_number('charges.service_key') }} as service_clean
@@ -93,6 +95,14 @@ select
     parsed.to_clock,
     -- an instant only where the file says how far its clock is from UTC
     (parsed.from_clock - parsed.from_offset) at time zone 'UTC' as from_instant,
+    -- in which order events happened, and by which name of their own where that leaves it open
+    coalesce(
+        parsed.from_clock - coalesce(parsed.from_offset, interval '0'),
+        parsed.event_clock - coalesce(parsed.event_offset, interval '0'),
+        parsed.stated_from::timestamp,
+        parsed.event_date::timestamp
+    ) as happened_at,
+    nullif(btrim(parsed.record_id), '') as record_id,
     parsed.quantity,
     parsed.net_amount,
     -- credits come as negative amounts, as negative quantities or as a kind of charge

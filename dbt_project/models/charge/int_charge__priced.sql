@@ -29,6 +29,9 @@ unit_prices as materialized (
                 )
             when 'margin' then unit_costs.unit_cost / (1 - unit_costs.margin_percent / 100)
             when 'add_on' then unit_costs.unit_cost + unit_costs.add_on_amount
+            when 'percentage'
+                then
+                    unit_costs.unit_cost * unit_costs.percentage / 100 + unit_costs.event_fee
         end as found_price
     from unit_costs
 ),
@@ -36,17 +39,10 @@ unit_prices as materialized (
 raised_prices as materialized (
     select
         unit_prices.*,
-        case
-            when unit_prices.price_point is null
-                then greatest(unit_prices.found_price, unit_prices.minimum_price)
-            else
-                ceil(
-                    round(
-                        greatest(unit_prices.found_price, unit_prices.minimum_price)
-                        / unit_prices.price_point, 12
-                    )
-                ) * unit_prices.price_point
-        end::numeric(38, 20) as retail_unit_price
+        {{ limited_price(
+            'unit_prices.found_price', 'unit_prices.minimum_price', 'unit_prices.maximum_price',
+            'unit_prices.price_point'
+        ) }}::numeric(38, 20) as retail_unit_price
     from unit_prices
     where unit_prices.found_price is not null
 ),

@@ -39,7 +39,7 @@ decided as (
             when priced.price_mode = 'included' then 'included_in_plan'
             when priced.price_mode = 'excluded' then 'excluded_product'
             when
-                priced.price_mode in ('pass_through', 'markup', 'margin', 'add_on')
+                priced.price_mode in ('pass_through', 'markup', 'margin', 'add_on', 'percentage')
                 and priced.currency_code <> priced.tariff_currency
                 then 'charge_currency_differs'
         end as reason
@@ -90,7 +90,9 @@ select
     case when rounded.reason is null then rounded.rounded_amount end::numeric(28, 14)
         as charge_amount,
     rounded.tariff_currency::text as currency_code,
-    rounded.signed_amount::numeric(28, 14) as cost_amount,
+    -- what a percentage is taken of costs us nothing
+    case when rounded.price_mode is distinct from 'percentage' then rounded.signed_amount end
+    ::numeric(28, 14) as cost_amount,
     rounded.currency_code::text as cost_currency_code,
     case
         when rounded.period_from is not null
@@ -125,8 +127,27 @@ select
     rounded.markup_percent::numeric(9, 4) as markup_percent,
     case
         when rounded.currency_code <> rounded.tariff_currency then null
+        when rounded.price_mode = 'percentage' then null
         when rounded.reason is null then rounded.rounded_amount - rounded.signed_amount
         when rounded.reason in ('included_in_plan', 'excluded_product') then -rounded.signed_amount
     end::numeric(28, 14) as margin_amount,
-    rounded.ceased_service_id::bigint as ceased_service_id
+    rounded.ceased_service_id::bigint as ceased_service_id,
+    case
+        when rounded.price_mode = 'percentage' and rounded.reason is null
+            then
+                jsonb_strip_nulls(jsonb_build_object(
+                    'percentage', trim_scale(rounded.percentage),
+                    'event_fee', trim_scale(rounded.event_fee),
+                    'minimum_price', trim_scale(rounded.minimum_price),
+                    'maximum_price', trim_scale(rounded.maximum_price),
+                    'price_point', trim_scale(rounded.price_point),
+                    'free_events', rounded.free_events,
+                    'free_total', trim_scale(rounded.free_total),
+                    'rounding_level', rounded.rounding_level,
+                    'rounding_decimals', rounded.rounding_decimals,
+                    'rounding_mode', rounded.rounding_mode,
+                    'happened_at', rounded.happened_at,
+                    'record_id', rounded.record_id
+                ))
+    end::jsonb as event_terms
 from rounded

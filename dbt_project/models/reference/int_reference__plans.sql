@@ -46,6 +46,11 @@ select
     plans.rounding_unit,
     plans.rounding_place,
     plans.discount_percent,
+    plans.pre_rated_price,
+    plans.charge_multiplier,
+    plans.markup_percent,
+    plans.markup_floor,
+    plans.markup_fee,
     plans.valid_from,
     plans.valid_to
 from plans

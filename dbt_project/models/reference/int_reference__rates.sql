@@ -32,8 +32,15 @@ select
     rates.status,
     coalesce(rates.price_per_minute, rates.price_per_unit) as price_per_minute,
     rates.connection_fee,
-    coalesce(rates.minimum_seconds, decks.minimum_seconds, 0) as minimum_seconds,
-    coalesce(rates.increment_seconds, decks.increment_seconds, 1) as increment_seconds,
+    -- data that is rounded over several records is billed exactly first
+    case
+        when decks.data_rounding <> 'record' then 0
+        else coalesce(rates.minimum_seconds, decks.minimum_seconds, 0)
+    end as minimum_seconds,
+    case
+        when decks.data_rounding <> 'record' then 1
+        else coalesce(rates.increment_seconds, decks.increment_seconds, 1)
+    end as increment_seconds,
     rate_terms.terms_id
 from pieces
 inner join rates on pieces.payload_id = rates.rate_id

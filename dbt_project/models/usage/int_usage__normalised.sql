@@ -22,7 +22,17 @@ select
             then valued.stated_billable_seconds
         else 0
     end::numeric(12, 3) as billable_seconds,
-    valued.quantity,
+    coalesce(valued.quantity, valued.text_segments) as quantity,
+    valued.text_segments,
+    valued.supplier_amount,
+    valued.supplier_currency,
+    case
+        when not valued.has_supplier_amount then 'missing_supplier_amount'
+        when valued.has_supplier_amount and valued.supplier_amount is null
+            then 'invalid_supplier_amount'
+    end as supplier_error,
+    valued.visited_network,
+    valued.session_hash,
     valued.bytes_up,
     valued.bytes_down,
     coalesce(valued.volume_error, valued.duration_error) as value_error,

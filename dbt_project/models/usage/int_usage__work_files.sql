@@ -109,6 +109,7 @@ select
     sources.direction_mode,
     sources.classify_mode,
     sources.rating_mode,
+    sources.cost_multiplier,
     decks.deck_id as cost_deck_id,
     sources.currency_code,
     sources.charge_tariff_code,

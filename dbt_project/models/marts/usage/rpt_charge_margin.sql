@@ -2,7 +2,9 @@
 with rated as (
     select *
     from {{ ref('current_rated_charge') }}
-    where state in ('billed', 'not_billable')
+    where
+        state in ('billed', 'not_billable')
+        and price_mode is distinct from 'percentage'
 ),
 
 judged as (

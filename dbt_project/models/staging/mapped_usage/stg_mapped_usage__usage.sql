@@ -43,6 +43,9 @@ select
     usage_lines.carrier_amount as carrier_amount_raw,
     usage_lines.currency_code as carrier_currency,
     usage_lines.category,
+    usage_lines.message_text,
+    usage_lines.message_encoding,
+    usage_lines.visited_network,
     {{ record_key_hash('usage_lines', 'mapped_usage', 'usage_lines.record_id') }}
         as record_key_hash,
     {{ unset_usage_columns(except=[
@@ -50,7 +53,7 @@ select
         'duration_raw', 'billable_raw', 'quantity_raw', 'bytes_up_raw', 'bytes_down_raw',
         'calling_raw', 'called_raw', 'calling_name', 'direction', 'disposition_raw', 'cause_code',
         'account_key', 'service_key_1', 'trunk', 'lrn', 'carrier_amount_raw', 'carrier_currency',
-        'category'
+        'category', 'message_text', 'message_encoding', 'visited_network'
     ]) }}
 from usage_lines
 left join work_files on usage_lines.file_id = work_files.file_id

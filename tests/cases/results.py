@@ -140,6 +140,10 @@ class Results:
         """Revenue of a charge by month, from the mart."""
         return self._recognised.get(self._place(record), [])
 
+    def lines(self, month: date, account_code: str) -> list[Row]:
+        """All lines of an account's draft invoice."""
+        return self._lines.get((month, account_code), [])
+
     def usage_lines(self, month: date, account_code: str) -> list[Row]:
         """The usage lines of an account's draft invoice."""
         lines = self._lines.get((month, account_code), [])

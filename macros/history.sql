@@ -28,6 +28,24 @@
                 null::bigint as rating_run_id
             where false
         )
+    {%- elif fact == 'allowance_balance' -%}
+        (
+            select
+                null::bigint as invoice_run_id,
+                null::bigint as account_id,
+                null::date as period_month,
+                null::text as holder_kind,
+                null::text as holder_key,
+                null::text as allowance_code,
+                null::text as purchase_code,
+                null::text as grant_kind,
+                null::numeric as carried_units,
+                null::timestamptz as usable_to,
+                null::boolean as is_once,
+                null::date as origin_month,
+                null::date as expires_month
+            where false
+        )
     {%- else -%}
         (
             select

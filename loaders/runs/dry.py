@@ -41,6 +41,14 @@ _EMPTY_HISTORY = """
         null::bigint as rating_run_id
     where false
 """
+# What an invoice reads of the period before.
+_BALANCES = "allowance_balance"
+_BALANCE_COLUMNS = {
+    "invoice_run_id": "bigint", "account_id": "bigint", "period_month": "date",
+    "holder_kind": "text", "holder_key": "text", "allowance_code": "text", "purchase_code": "text",
+    "grant_kind": "text", "carried_units": "numeric", "usable_to": "timestamptz",
+    "is_once": "boolean", "origin_month": "date", "expires_month": "date",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,10 @@ class DryRun:
 
     @contextmanager
     def invoice(self, period_month: date, bill_group: str) -> Iterator[None]:
-        """After ``rate``: the run as if closed, and its draft invoices, while the block lasts."""
+        """After ``rate``: the run as if closed, and its draft invoices, while the block lasts.
+
+        Allowances that are carried on stay: the next period may be invoiced in a block after it.
+        """
         cursor = self.cursor
         cursor.execute("savepoint dry_invoice")
         cursor.execute(
@@ -115,7 +126,9 @@ class DryRun:
         for model in self.models.billing:
             self._make(model, marks)
         yield
+        carried = self._read_balances()
         cursor.execute("rollback to savepoint dry_invoice")
+        self._keep_balances(carried)
 
     def _open(self, records: Sequence[tuple[int, int]]) -> datetime:
         cursor = self.cursor
@@ -154,6 +167,32 @@ class DryRun:
             present = self.cursor.fetchone()[0]
             source = f"select * from rating.{fact}" if present else _EMPTY_HISTORY
             self.cursor.execute(f"create view {PREFIX}_history.{fact} as {source}")
+        columns = ", ".join(f"{name} {kind}" for name, kind in _BALANCE_COLUMNS.items())
+        self.cursor.execute(f"create table {PREFIX}_history.{_BALANCES} ({columns})")
+        self.cursor.execute("select to_regclass(%s) is not null", (f"billing.{_BALANCES}",))
+        if self.cursor.fetchone()[0]:
+            self.cursor.execute(
+                f"insert into {PREFIX}_history.{_BALANCES} "
+                f"select {', '.join(_BALANCE_COLUMNS)} from billing.{_BALANCES}"
+            )
+
+    def _read_balances(self) -> str:
+        """What the invoices of this run carry on, as JSON."""
+        if all(model.name != _BALANCES for model in self.models.billing):
+            return "[]"
+        self.cursor.execute(
+            f"select coalesce(jsonb_agg(to_jsonb(b)), '[]')::text from {PREFIX}_billing.{_BALANCES}"
+            f" as b where b.carried_units > 0"
+        )
+        carried: str = self.cursor.fetchone()[0]
+        return carried
+
+    def _keep_balances(self, carried: str) -> None:
+        kept = f"{PREFIX}_history.{_BALANCES}"
+        self.cursor.execute(
+            f"insert into {kept} select b.* from jsonb_populate_recordset(null::{kept}, %s) as b",
+            (carried,),
+        )
 
     def _make_seed(self, seed: Seed) -> None:
         table = sql.Identifier(seed.schema, seed.name)

@@ -26,7 +26,7 @@ WORDS = ("record_reasons", "not_billable_rules")
 # What an invoice of a dry run is asked for; a preview builds none of it.
 BILLING = (
     "fct_rated_usage", "draft_invoice", "rpt_usf__contribution_base", "rpt_usf__factor",
-    "fct_charge", "rpt_charge_recognition",
+    "fct_charge", "rpt_charge_recognition", "allowance_balance",
 )  # fmt: skip
 _KEPT = 3
 

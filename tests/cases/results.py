@@ -66,6 +66,17 @@ _RECOGNISED = """
     inner join dry_marts.fct_charge as charge on month.charge_id = charge.charge_id
     order by charge.file_id, charge.line_no, month.month_no
 """
+_ALLOWANCE_USES = """
+    select used.usage_id, to_jsonb(used)::text
+    from dry_billing.allowance_use as used
+    order by used.usage_id, used.piece_no
+"""
+_ALLOWANCE_BALANCES = """
+    select account_key.account_code, to_jsonb(balance)::text
+    from dry_billing.allowance_balance as balance
+    inner join reference.account_key on balance.account_id = account_key.account_id
+    order by balance.grant_no
+"""
 
 
 class Results:
@@ -82,6 +93,8 @@ class Results:
         self._recognised: dict[tuple[int, int], list[Decimal]] = {}
         self._usf: dict[str, list[Row]] = {}
         self._usf_factors: dict[str, Row] = {}
+        self._uses: dict[int, list[Row]] = {}
+        self._balances: dict[tuple[date, str], list[Row]] = {}
 
     def read_invoices(self, cursor: Cursor, month: date) -> None:
         """The draft invoices of a month, while they stand."""
@@ -91,6 +104,12 @@ class Results:
         cursor.execute(_INVOICES)
         for account, text in cursor.fetchall():
             self._invoices[month, account] = _row(text)
+        cursor.execute(_ALLOWANCE_USES)
+        for usage_id, text in cursor.fetchall():
+            self._uses.setdefault(usage_id, []).append(_row(text))
+        cursor.execute(_ALLOWANCE_BALANCES)
+        for account, text in cursor.fetchall():
+            self._balances.setdefault((month, account), []).append(_row(text))
         cursor.execute(_MARGINS)
         self._margins = {(row[0], row[1], row[2]): row[3] for row in cursor.fetchall()}
         cursor.execute(_CHARGE_MARGINS)
@@ -162,6 +181,14 @@ class Results:
         if invoice is None:
             raise LookupError("there is no invoice")
         return invoice
+
+    def allowance_uses(self, record: Record) -> list[Row]:
+        """What a call took from allowances."""
+        return self._uses.get(self.leg(record)["usage_id"], [])
+
+    def allowance_balances(self, month: date, account_code: str) -> list[Row]:
+        """The allowances of an account at the end of a month."""
+        return self._balances.get((month, account_code), [])
 
     def usf_base(self, month: date) -> Row:
         """The only row of the universal service report of a month."""

@@ -13,6 +13,7 @@
 {% set stages = [
     'int_billing__usage_lines',
     'int_billing__charge_lines',
+    'int_billing__allowance_lines',
 ] %}
 {% set sections = [
     'usage', 'charge', 'allowance', 'volume', 'discount', 'commitment', 'cap', 'surcharge', 'tax'

@@ -20,6 +20,16 @@ with invoice_lines as (
 
 accounts as (
     select * from {{ ref('int_billing__accounts') }}
+),
+
+holds as (
+    -- an account in which something is missing is held as a whole
+    select
+        invoice_lines.account_id,
+        string_agg(distinct invoice_lines.detail ->> 'problem', '; ') as hold_reason
+    from invoice_lines
+    where invoice_lines.detail ->> 'problem' is not null
+    group by invoice_lines.account_id
 )
 
 select
@@ -36,12 +46,15 @@ select
         where invoice_lines.line_kind = '{{ kind }}'
     ), 0)::numeric(28, 14) as {{ kind }}_amount,
     {%- endfor %}
-    sum(invoice_lines.line_amount)::numeric(18, 2) as invoice_total
+    sum(invoice_lines.line_amount)::numeric(18, 2) as invoice_total,
+    holds.hold_reason::text as hold_reason
 from invoice_lines
 inner join accounts on invoice_lines.account_id = accounts.account_id
+left join holds on invoice_lines.account_id = holds.account_id
 group by
     invoice_lines.account_id,
     accounts.period_start_at,
     accounts.period_end_at,
     accounts.time_zone,
+    holds.hold_reason,
     invoice_lines.currency_code

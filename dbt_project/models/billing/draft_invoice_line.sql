@@ -11,69 +11,19 @@
 ) }}
 
 {% set stages = [
-    'int_billing__usage_lines',
-    'int_billing__charge_lines',
-    'int_billing__allowance_lines',
+    'int_billing__net_lines',
+    'int_billing__surcharge_lines',
+    'int_billing__tax_lines',
 ] %}
 {% set sections = [
     'usage', 'charge', 'allowance', 'volume', 'discount', 'commitment', 'cap', 'surcharge', 'tax'
 ] %}
 
 with stage_lines as (
-    {% for stage in stages %}
-        {%- if not loop.first %}
-            union all
-        {% endif -%}
-        select
-            stage.account_id,
-            stage.period_month,
-            stage.line_kind,
-            stage.charge_class,
-            stage.product_code,
-            stage.description,
-            stage.currency_code,
-            stage.record_count,
-            stage.quantity,
-            stage.unit,
-            stage.unrounded_amount,
-            stage.line_amount,
-            stage.detail
-        from {{ ref(stage) }} as stage
-    {%- endfor %}
-),
-
-usage_lines as (
-    select
-        stage_lines.account_id,
-        stage_lines.line_kind,
-        stage_lines.charge_class,
-        stage_lines.product_code,
-        stage_lines.description,
-        stage_lines.currency_code,
-        sum(stage_lines.record_count) as record_count,
-        sum((stage_lines.detail ->> 'billed_seconds')::numeric) as billed_seconds,
-        sum(stage_lines.quantity) as quantity,
-        stage_lines.unit,
-        sum(stage_lines.unrounded_amount) as unrounded_amount,
-        sum(stage_lines.line_amount)::numeric(28, 14) as line_amount,
-        null::jsonb as detail
-    from stage_lines
-    where
-        stage_lines.line_kind = 'usage'
-        and stage_lines.period_month = '{{ current_invoice_run()['period_month'] }}'
-    group by
-        stage_lines.account_id,
-        stage_lines.line_kind,
-        stage_lines.charge_class,
-        stage_lines.product_code,
-        stage_lines.description,
-        stage_lines.currency_code,
-        stage_lines.unit
+    {{ lines_of_stages(stages) }}
 ),
 
 priced_lines as (
-    select * from usage_lines
-    union all
     select
         stage_lines.account_id,
         stage_lines.line_kind,
@@ -82,16 +32,26 @@ priced_lines as (
         stage_lines.description,
         stage_lines.currency_code,
         stage_lines.record_count,
-        null as billed_seconds,
+        (stage_lines.detail ->> 'billed_seconds')::numeric as billed_seconds,
         stage_lines.quantity,
         stage_lines.unit,
         stage_lines.unrounded_amount,
         stage_lines.line_amount::numeric(28, 14) as line_amount,
-        stage_lines.detail
+        -- what was converted
+        stage_lines.detail ->> 'source_currency' as source_currency_code,
+        (stage_lines.detail ->> 'source_amount')::numeric as source_amount,
+        case
+            when stage_lines.detail ->> 'source_currency' is not null
+                then (stage_lines.detail ->> 'exchange_rate')::numeric
+        end as exchange_rate,
+        stage_lines.detail ->> 'exchange_source' as exchange_source,
+        (stage_lines.detail ->> 'exchange_rate_from')::timestamptz as exchange_rate_from,
+        nullif(
+            stage_lines.detail - '{billed_seconds,source_currency,source_amount,'
+            'exchange_source,exchange_rate_from}'::text [],
+            '{}'::jsonb
+        ) as detail
     from stage_lines
-    where
-        stage_lines.line_kind <> 'usage'
-        and stage_lines.period_month = '{{ current_invoice_run()['period_month'] }}'
 ),
 
 invoice_sums as (
@@ -123,6 +83,11 @@ all_lines as (
         null as unit,
         invoice_sums.invoice_total - invoice_sums.line_sum as unrounded_amount,
         invoice_sums.invoice_total - invoice_sums.line_sum as line_amount,
+        null as source_currency_code,
+        null as source_amount,
+        null as exchange_rate,
+        null as exchange_source,
+        null as exchange_rate_from,
         null as detail
     from invoice_sums
     where invoice_sums.invoice_total <> invoice_sums.line_sum
@@ -157,6 +122,11 @@ select
     all_lines.unrounded_amount::numeric(28, 14) as unrounded_amount,
     all_lines.line_amount::numeric(28, 14) as line_amount,
     all_lines.currency_code::text as currency_code,
+    all_lines.source_currency_code::text as source_currency_code,
+    all_lines.source_amount::numeric(28, 14) as source_amount,
+    all_lines.exchange_rate::numeric(20, 10) as exchange_rate,
+    all_lines.exchange_source::text as exchange_source,
+    all_lines.exchange_rate_from::timestamptz as exchange_rate_from,
     all_lines.detail::jsonb as detail
 from all_lines
 left join {{ ref('charge_classes') }} as charge_classes

@@ -29,7 +29,8 @@ select
     invoices.surcharge_amount,
     invoices.tax_amount,
     invoices.rounding_amount,
-    invoices.invoice_total
+    invoices.invoice_total,
+    invoices.hold_reason
 from invoices
 inner join invoice_runs on invoices.invoice_run_id = invoice_runs.invoice_run_id
 where not invoice_runs.is_building

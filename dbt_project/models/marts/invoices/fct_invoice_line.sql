@@ -23,6 +23,11 @@ select
     invoice_lines.unrounded_amount,
     invoice_lines.line_amount,
     invoice_lines.currency_code,
+    invoice_lines.source_currency_code,
+    invoice_lines.source_amount,
+    invoice_lines.exchange_rate,
+    invoice_lines.exchange_source,
+    invoice_lines.exchange_rate_from,
     invoice_lines.detail
 from invoice_lines
 inner join invoice_runs on invoice_lines.invoice_run_id = invoice_runs.invoice_run_id

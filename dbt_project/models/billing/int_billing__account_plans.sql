@@ -14,13 +14,8 @@ services as (
         and service.plan_code is not null
 ),
 
-default_plans as (
-    select plan.plan_code
-    from {{ source('reference', 'plan') }} as plan
-    where
-        plan.recorded_from <= '{{ current_invoice_run()['cutoff'] }}'::timestamptz
-        and plan.recorded_to > '{{ current_invoice_run()['cutoff'] }}'::timestamptz
-        and plan.is_default
+plans as (
+    select * from {{ ref('int_billing__plans') }}
 ),
 
 named as (
@@ -38,10 +33,10 @@ named as (
     union
     select
         accounts.account_id,
-        default_plans.plan_code
+        plans.plan_code
     from accounts
-    cross join default_plans
-    where accounts.plan_code is null
+    cross join plans
+    where accounts.plan_code is null and plans.is_default
 )
 
 select
@@ -49,4 +44,4 @@ select
     plans.plan_id,
     named.plan_code
 from named
-inner join {{ ref('int_billing__plans') }} as plans on named.plan_code = plans.plan_code
+inner join plans on named.plan_code = plans.plan_code

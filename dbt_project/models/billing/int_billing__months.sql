@@ -56,17 +56,30 @@ account_months as (
         timestamp '{{ current_invoice_run()['period_month'] }}',
         interval '1 month'
     ) as counted (month_at)
+),
+
+bounded as (
+    select
+        account_months.account_id,
+        account_months.period_month,
+        {{ period_bound(
+            'account_months.period_month', 'account_months.time_zone', 'account_months.anchor_day'
+        ) }} as period_start_at,
+        {{ period_bound(
+            "(account_months.period_month + interval '1 month')", 'account_months.time_zone',
+            'account_months.anchor_day'
+        ) }} as period_end_at,
+        account_months.account_from,
+        account_months.account_to
+    from account_months
 )
 
 select
-    account_months.account_id,
-    account_months.period_month,
-    {{ period_bound(
-        'account_months.period_month', 'account_months.time_zone', 'account_months.anchor_day'
-    ) }} as period_start_at,
-    {{ period_bound(
-        "(account_months.period_month + interval '1 month')", 'account_months.time_zone',
-        'account_months.anchor_day'
-    ) }} as period_end_at,
-    account_months.period_month = '{{ current_invoice_run()['period_month'] }}' as is_invoiced
-from account_months
+    bounded.account_id,
+    bounded.period_month,
+    bounded.period_start_at,
+    bounded.period_end_at,
+    bounded.period_month = '{{ current_invoice_run()['period_month'] }}' as is_invoiced
+from bounded
+-- periods in which the account was there
+where bounded.account_from < bounded.period_end_at and bounded.account_to > bounded.period_start_at

@@ -2,6 +2,7 @@
 select distinct on (plan.plan_id)
     plan.plan_id,
     plan.plan_code,
+    plan.is_default,
     plan.rounding_level,
     plan.rounding_decimals,
     plan.rounding_mode,

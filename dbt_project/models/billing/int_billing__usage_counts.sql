@@ -1,6 +1,6 @@
 -- Grain: one row per account, period, service, plan, usage type, charge class, currency and
--- destination groups: what
--- volume prices count. Only of accounts that have any.
+-- destination groups: what volume prices count, which is what allowances left to pay. Only of
+-- accounts that have volume prices.
 {{ config(materialized='work_table') }}
 
 with months as (
@@ -30,28 +30,79 @@ destinations as (
             select volume_prices.destination_group_code
             from {{ ref('int_billing__volume_prices') }} as volume_prices
         )
+),
+
+free as (
+    select
+        allowance_use.account_id,
+        allowance_use.usage_id,
+        sum(allowance_use.units_taken) as units,
+        sum(allowance_use.waived_sixtieths) / 60 as unrounded_amount,
+        sum(allowance_use.waived_amount) as amount
+    from {{ ref('allowance_use') }} as allowance_use
+    inner join months
+        on
+            allowance_use.account_id = months.account_id
+            and allowance_use.period_month = months.period_month
+    where allowance_use.invoice_run_id = {{ run_id('invoice_run_id') }}
+    group by allowance_use.account_id, allowance_use.usage_id
+),
+
+legs as (
+    select
+        usage.*,
+        coalesce(usage.retail_billed_units, usage.retail_billed_seconds) as billed_units,
+        coalesce(free.units, 0) as free_units,
+        coalesce(free.unrounded_amount, 0) as free_unrounded_amount,
+        coalesce(free.amount, 0) as free_amount
+    from {{ ref('current_rated_usage') }} as usage
+    inner join months
+        on
+            usage.account_id = months.account_id
+            and usage.period_month = months.period_month
+    left join free
+        on
+            usage.account_id = free.account_id
+            and usage.usage_id = free.usage_id
+    where
+        usage.state = 'billed'
+        -- Encloses every period counted, in any zone and for any anchor day: reaches partitions.
+        -- The longest is a year, which may count one that began a year before.
+        and usage.started_at >= (
+            date '{{ current_invoice_run()['period_month'] }}' - interval '23 months 1 day'
+        )::timestamp at time zone 'UTC'
+        and usage.started_at < (
+            date '{{ current_invoice_run()['period_month'] }}' + interval '2 months 1 day'
+        )::timestamp at time zone 'UTC'
 )
 
 select
     row_number() over () as count_no,
-    usage.account_id,
-    usage.period_month,
-    usage.service_id,
-    usage.plan_id,
-    usage.usage_type,
-    usage.charge_class,
-    usage.currency_code,
+    legs.account_id,
+    legs.period_month,
+    legs.service_id,
+    legs.plan_id,
+    legs.usage_type,
+    legs.charge_class,
+    legs.currency_code,
     reached.destination_groups,
-    count(*) as record_count,
-    sum(coalesce(usage.retail_billed_units, usage.retail_billed_seconds)) as billed_units,
-    sum(usage.billable_seconds) as real_seconds,
-    sum(usage.retail_unrounded_amount) as unrounded_amount,
-    sum(usage.retail_amount) as retail_amount
-from {{ ref('current_rated_usage') }} as usage
-inner join months
-    on
-        usage.account_id = months.account_id
-        and usage.period_month = months.period_month
+    count(*) as leg_count,
+    -- what is wholly free is no record of volume prices
+    count(*) filter (where legs.free_units = 0 or legs.free_units < legs.billed_units)
+        as record_count,
+    sum(legs.billed_units - legs.free_units) as billed_units,
+    sum(
+        case
+            when legs.billed_units > 0
+                then
+                    legs.billable_seconds * (legs.billed_units - legs.free_units)
+                    / legs.billed_units
+            else legs.billable_seconds
+        end
+    ) as real_seconds,
+    sum(legs.retail_unrounded_amount - legs.free_unrounded_amount) as unrounded_amount,
+    sum(legs.retail_amount - legs.free_amount) as retail_amount
+from legs
 cross join lateral (
     select
         array_agg(
@@ -60,26 +111,16 @@ cross join lateral (
         ) as destination_groups
     from destinations
     where
-        starts_with(usage.rated_number::text, destinations.prefix)
-        and destinations.valid_from <= usage.started_at
-        and destinations.valid_to > usage.started_at
+        starts_with(legs.rated_number::text, destinations.prefix)
+        and destinations.valid_from <= legs.started_at
+        and destinations.valid_to > legs.started_at
 ) as reached
-where
-    usage.state = 'billed'
-    -- Encloses every period counted, in any zone and for any anchor day: reaches partitions. The
-    -- longest is a year, which may count one that began a year before.
-    and usage.started_at >= (
-        date '{{ current_invoice_run()['period_month'] }}' - interval '23 months 1 day'
-    )::timestamp at time zone 'UTC'
-    and usage.started_at < (
-        date '{{ current_invoice_run()['period_month'] }}' + interval '2 months 1 day'
-    )::timestamp at time zone 'UTC'
 group by
-    usage.account_id,
-    usage.period_month,
-    usage.service_id,
-    usage.plan_id,
-    usage.usage_type,
-    usage.charge_class,
-    usage.currency_code,
+    legs.account_id,
+    legs.period_month,
+    legs.service_id,
+    legs.plan_id,
+    legs.usage_type,
+    legs.charge_class,
+    legs.currency_code,
     reached.destination_groups

@@ -6,7 +6,8 @@
 with months as (
     select
         months.*,
-        accounts.account_code
+        accounts.account_code,
+        accounts.plan_code as account_plan_code
     from {{ ref('int_billing__months') }} as months
     inner join {{ ref('int_billing__accounts') }} as accounts
         on months.account_id = accounts.account_id
@@ -15,6 +16,7 @@ with months as (
 held as (
     select
         months.account_code,
+        months.account_plan_code,
         months.period_month,
         months.period_start_at,
         months.period_end_at,
@@ -126,14 +128,14 @@ shares as (
         counted.volume_code,
         counted.price_plan_id,
         counted.counter_service_id,
-        sum(counted.record_count) as record_count,
+        sum(counted.leg_count) as record_count,
         sum(counted.raw_quantity) as raw_quantity,
         sum(counted.unrounded_amount) as unrounded_amount,
         case max(plans.rounding_level)
             when 'line'
                 then
                     {{ round_to(
-                        'sum(counted.unrounded_amount)', 'max(plans.rounding_decimals)',
+                        'round(sum(counted.unrounded_amount), 12)', 'max(plans.rounding_decimals)',
                         'max(plans.rounding_unit)', 'max(plans.rounding_mode)'
                     ) }}
             when 'invoice' then sum(counted.unrounded_amount)
@@ -188,6 +190,7 @@ services as (
 counters as (
     select
         priced.account_id,
+        priced.period_month,
         priced.volume_code,
         priced.plan_id,
         null::bigint as service_id
@@ -196,6 +199,7 @@ counters as (
     union
     select
         priced.account_id,
+        priced.period_month,
         priced.volume_code,
         priced.plan_id,
         services.service_id
@@ -205,14 +209,23 @@ counters as (
             priced.account_code = services.account_code
             and services.valid_from < priced.period_end_at
             and services.valid_to > priced.period_start_at
-    left join plans on services.plan_code = plans.plan_code
+    left join plans on priced.plan_id = plans.plan_id
     where
         priced.counter = 'service'
-        -- a service without a plan has the account's
-        and (priced.plan_id is null or coalesce(plans.plan_id, priced.plan_id) = priced.plan_id)
+        -- the plan of the service, else of the account, else the default one
+        and (
+            priced.plan_id is null
+            or coalesce(services.plan_code, priced.account_plan_code) = plans.plan_code
+            or (
+                services.plan_code is null
+                and priced.account_plan_code is null
+                and plans.is_default
+            )
+        )
     union
     select
         used.account_id,
+        used.period_month,
         used.volume_code,
         used.price_plan_id,
         used.service_id
@@ -235,6 +248,7 @@ by_month as (
     inner join counters
         on
             priced.account_id = counters.account_id
+            and priced.period_month = counters.period_month
             and priced.volume_code = counters.volume_code
             and priced.plan_id is not distinct from counters.plan_id
             and (priced.counter = 'service') = (counters.service_id is not null)

@@ -244,6 +244,15 @@ _CONTENT = """
             ) as t
         ),
         (
+            select coalesce(jsonb_object_agg(t.hold_reason, t.invoices), '{{}}'::jsonb)
+            from (
+                select i.hold_reason, count(*) as invoices
+                from {invoice} as i
+                where i.invoice_run_id = %(run_id)s and i.hold_reason is not null
+                group by i.hold_reason
+            ) as t
+        ),
+        (
             select count(*)
             from {invoice} as i
             where i.invoice_run_id = %(run_id)s
@@ -283,7 +292,7 @@ def close_invoice_run(connection: Any, run: InvoiceRun) -> DraftResult:
                 ),
                 {"run_id": run.invoice_run_id},
             )
-            invoices, lines, totals, unequal, checksum = cursor.fetchone()
+            invoices, lines, totals, held, unequal, checksum = cursor.fetchone()
             problem = (
                 f"invoice run {run.invoice_run_id}: the total of {unequal} invoice(s) is not the "
                 "sum of their lines; the draft does not count"
@@ -295,6 +304,7 @@ def close_invoice_run(connection: Any, run: InvoiceRun) -> DraftResult:
                 "invoices": invoices,
                 "lines": lines,
                 "invoice_total": totals,
+                "held": held,
                 "content_checksum": checksum,
             }
             cursor.execute(

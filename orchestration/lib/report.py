@@ -101,6 +101,9 @@ def invoice_run_event(
             "invoices": totals["invoices"],
             "lines": totals["lines"],
             "is_changed": result.is_changed,
+            "held": dg.MetadataValue.md(
+                markdown_table(["reason", "invoices"], totals["held"].items())
+            ),
             "totals": dg.MetadataValue.md(
                 markdown_table(["currency", "total"], totals["invoice_total"].items())
             ),

@@ -30,7 +30,8 @@ create table rating.current_rated_charge (
     state text, reason text, currency_code text, carrier_amount numeric
 );
 create table billing.draft_invoice (
-    invoice_run_id bigint, account_id bigint, currency_code text, invoice_total numeric(18, 4)
+    invoice_run_id bigint, account_id bigint, currency_code text, invoice_total numeric(18, 4),
+    hold_reason text
 );
 create table billing.draft_invoice_line (
     invoice_run_id bigint, account_id bigint, line_no integer, description text,

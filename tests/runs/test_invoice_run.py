@@ -74,6 +74,18 @@ def test_the_first_draft_is_new_and_the_same_draft_again_is_unchanged(connect: C
     assert runs.close_invoice_run(connection, third).is_changed
 
 
+def test_a_draft_says_how_many_invoices_may_not_be_sent_and_why(connect: Connect) -> None:
+    connection = connect()
+    run = open_draft(connection)
+    draft(connection, run, "12.34")
+    with connection, connection.cursor() as cursor:
+        cursor.execute("update billing.draft_invoice set hold_reason = 'no exchange rate'")
+    assert runs.close_invoice_run(connection, run).control_totals["held"] == {"no exchange rate": 1}
+    again = open_draft(connection)
+    draft(connection, again, "12.34")
+    assert runs.close_invoice_run(connection, again).control_totals["held"] == {}
+
+
 @pytest.mark.parametrize("final", ["approved", "posted"])
 def test_approved_and_posted_invoices_are_not_drafted_again(connect: Connect, final: str) -> None:
     connection = connect()

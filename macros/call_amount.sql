@@ -25,13 +25,16 @@
     end
 {%- endmacro %}
 
-{#- What is missing to the minimum charge, which counts the connection fee. A free call stays free. -#}
-{% macro minimum_top_up(leg, side) -%}
+{#- What is missing to the minimum charge, which counts the connection fee (in rating version 1 it
+    does not). A free call stays free. -#}
+{% macro minimum_top_up(leg, side, rating_version) -%}
     case
         when {{ leg }}.{{ side }}_is_free then 0
         else greatest(
             {{ leg }}.{{ side }}_minimum_charge
+            {%- if rating_version > 1 %}
             - {{ leg }}.{{ side }}_fee
+            {%- endif %}
             - {{ leg }}.{{ side }}_terms_usage,
             0
         )
@@ -40,10 +43,12 @@
 
 {#- What is above the maximum charge, negative. By period: the call is cut every
     cap_period_seconds, each part costs at most the maximum; connection fee and minimum are of the
-    first part. A price per call, and a call with steps, is one part. -#}
-{% macro maximum_reduction(leg, side) -%}
+    first part. A price per call, and a call with steps, is one part. In rating version 1 the fee
+    counts for nothing here. -#}
+{% macro maximum_reduction(leg, side, rating_version) -%}
     {%- set ns = leg ~ '.' ~ side -%}
-    {%- set once = '(' ~ ns ~ '_fee + coalesce(' ~ ns ~ '_minimum_top_up, 0))' -%}
+    {%- set counted_fee = ns ~ '_fee + ' if rating_version > 1 else '' -%}
+    {%- set once = '(' ~ counted_fee ~ 'coalesce(' ~ ns ~ '_minimum_top_up, 0))' -%}
     {%- set per_second = ns ~ '_price_per_minute / ' ~ ns ~ '_minute_seconds' -%}
     {%- set period = ns ~ '_cap_period_seconds' -%}
     {%- set whole_periods = '(' ~ ns ~ '_billed_seconds / ' ~ period ~ ')' -%}

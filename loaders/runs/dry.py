@@ -27,6 +27,7 @@ CUTOFF_MARK = "DRY RUN CUTOFF"
 FILES_MARK = "DRY RUN FILES"
 PERIOD_MARK = "DRY RUN PERIOD"
 BILL_GROUP_MARK = "DRY RUN BILL GROUP"
+_VERSION_MARK = re.compile(r"'DRY RUN VERSION (\d+)' = ''")
 _DAYS_MARK = re.compile(r"'DRY RUN DAYS ([a-z_.]+)' = ''")
 
 _LOCK_DRY_RUN = 0x52480007
@@ -229,6 +230,9 @@ class DryRun:
             text = text.replace(mark, value)
         if _DAYS_MARK.search(text):
             text = _DAYS_MARK.sub(lambda mark: self._days(mark[1]), text)
+        if versions := _VERSION_MARK.findall(text):
+            needed = {max(versions, key=int), *self._pinned_versions()}
+            text = _VERSION_MARK.sub(lambda mark: str(mark[1] in needed).lower(), text)
         # psycopg2 leaves a statement without values alone, percent signs and all.
         if model.is_view:
             barrier = " with (security_barrier = true)" if model.is_barrier else ""
@@ -241,6 +245,11 @@ class DryRun:
             columns = ", ".join(f'"{column}"' for column in index["columns"])
             self.cursor.execute(f"create {unique}index on {relation} using {using} ({columns})")
         self.cursor.execute(f"analyze {relation}")
+
+    def _pinned_versions(self) -> list[str]:
+        """Versions of the rating models that some billing period is pinned to."""
+        self.cursor.execute("select distinct rating_version::text from reference.rating_version")
+        return [version for (version,) in self.cursor.fetchall()]
 
     def _days(self, column: str) -> str:
         """The UTC days of this run's usage as literal ranges: literals prune partitions."""

@@ -21,8 +21,10 @@ def layer(props: Mapping[str, Any]) -> str:
 
 
 def asset_key_parts(props: Mapping[str, Any]) -> list[str]:
-    """[layer, name]; reference key tables are their kind."""
+    """[layer, name]; reference key tables are their kind; older versions of a model say which."""
     name = props["name"]
+    if props.get("version") not in (None, props.get("latest_version")):
+        name = f"{name}_v{props['version']}"
     if props["resource_type"] == "source" and props["source_name"] == "reference":
         name = name.removesuffix(_KEY_TABLE_SUFFIX)
     return [layer(props), name]

@@ -23,6 +23,7 @@ from loaders.settings import project_root
 from tests.loaders.conftest import Warehouse
 
 FILES = {
+    "rating_version": "rating_version,valid_from,valid_to\n1,,2026-04-01\n",
     "lata": "npanxx,lata\n212555,132\n",
     "local_calling_area": "calling_area_code,from_state,from_rate_centre,to_state,to_rate_centre\n"
     "NYC,NY,NWYRCYZN01,NY,NWYRCYZN02\n",
@@ -289,6 +290,11 @@ def test_refusals_name_line_column_value_and_reason(
         ("lata", "npanxx,lata", "212555,13", "lata", "13", "at least 100"),
         ("usf_factor", "fund_code,factor_percent", "federal,370", "factor_percent", "370",
          "at most 100"),
+        ("rating_version", "rating_version", "3", "rating_version", "3", "at most 2"),
+        ("rating_version", "rating_version,valid_from", "1,2026-10-15", "valid_from", "2026-10-15",
+         "first day of a month"),
+        ("rating_version", "rating_version,valid_to", "1,2026-10-15", "valid_to", "2026-10-15",
+         "first day of a month"),
     ],
 )  # fmt: skip
 def test_refusals_of_classification_settings(

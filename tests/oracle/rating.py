@@ -105,6 +105,7 @@ def price(
     discount: Decimal = Decimal(0),
     place: str = "after_discount",
     usage_type: str = "voice",
+    version: int = 2,
 ) -> Price:
     """Price seconds to a number; decimals None leaves the amount unrounded."""
     deck = reference.deck(deck_code, at)
@@ -123,7 +124,7 @@ def price(
         return Price("destination_blocked", row["prefix"])
     status, seconds, components = _charge(
         row, deck, int(round_amount(Fraction(billable), 0, duration_rounding)), increment_base,
-        reference.steps(row),
+        reference.steps(row), version,
     )  # fmt: skip
     gross = sum((part for part in components.values() if part is not None), Fraction(0))
     kept = 1 - Fraction(discount) / 100
@@ -154,7 +155,7 @@ def _round(amount: Fraction, decimals: int, unit: str | None, mode: str) -> Frac
 
 
 def _charge(
-    row: Row, deck: Row, whole: int, increment_base: str, steps: list[Row]
+    row: Row, deck: Row, whole: int, increment_base: str, steps: list[Row], version: int
 ) -> tuple[str, int, dict[str, Fraction | None]]:
     """Status, billed seconds and the components, walked through one after the other."""
 
@@ -218,9 +219,10 @@ def _charge(
             left -= period
         parts.append(left * price)
     components["usage_amount"] = sum(parts, Fraction(0))
-    once = fee
+    # Version 1: minimum and maximum are of the usage alone.
+    once = fee if version > 1 else Fraction(0)
     if least:
-        top_up = max(Fraction(least) - fee - components["usage_amount"], Fraction(0))
+        top_up = max(Fraction(least) - once - components["usage_amount"], Fraction(0))
         components["minimum_top_up"] = top_up
         once += top_up
     if most:
@@ -240,6 +242,7 @@ def retail_price(
     billable: Decimal,
     at: dt.datetime,
     usage_type: str = "voice",
+    version: int = 2,
 ) -> Price:
     """Price by a plan: its deck, its reading of durations, its rounding when that is per call."""
     deck = deck_of(plan, usage_type, direction)
@@ -253,6 +256,7 @@ def retail_price(
         discount=decimal(plan.get("discount_percent")),
         place=plan.get("rounding_place") or "after_discount",
         usage_type=usage_type,
+        version=version,
     )  # fmt: skip
 
 
@@ -276,6 +280,7 @@ def cost_price(
     billable: Decimal,
     at: dt.datetime,
     usage_type: str = "voice",
+    version: int = 2,
 ) -> Price:
     """Price by the source's cost deck: everything as the deck says."""
     deck = reference.deck(deck_code, at)
@@ -289,4 +294,5 @@ def cost_price(
         mode=deck["rounding_mode"],
         unit=deck.get("rounding_unit"),
         usage_type=usage_type,
+        version=version,
     )  # fmt: skip

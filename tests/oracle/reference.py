@@ -104,6 +104,7 @@ class Reference:
         self._charge_tariffs = index(
             "charge_tariff", "charge_tariff_code", "product_code", "price_scope", "scope_code"
         )
+        self._rating_versions = rows.get("rating_version", [])
         self._default_plans = [p for p in rows.get("plan", []) if truth(p.row["is_default"])]
         self.longest_prefix = max((len(key[1]) for key in self._rates), default=0)
         self.pattern_lengths = sorted(
@@ -127,6 +128,12 @@ class Reference:
     @staticmethod
     def _one(found: list[Dated], at: dt.datetime) -> Row | None:
         return next((dated.row for dated in found if dated.holds(at)), None)
+
+    def rating_version(self, period: dt.date) -> int:
+        """The version of the rules that rates a billing period; the newest where none is named."""
+        at = dt.datetime.combine(period, dt.time(), dt.UTC)
+        row = self._one(self._rating_versions, at)
+        return int(row["rating_version"]) if row else 2
 
     def source(self, code: str) -> Row:
         """Give a source; the demo's sources are not dated."""

@@ -394,9 +394,12 @@ class UsageRater:
         )
         if inbound and includes and not deck_code:
             return replace(leg, state="not_billable", reason="inbound_included")
+        version = reference.rating_version(
+            period_of(at, account["time_zone"], int(account["anchor_day"]))
+        )
         retail = retail_price(
             reference, plan, leg.direction or "", leg.rated_number, leg.call,
-            _volume(leg, raw, source), at, raw.usage_type,
+            _volume(leg, raw, source), at, raw.usage_type, version,
         )  # fmt: skip
         number = leg.rated_number
         leg = replace(leg, retail_deck_code=deck_code, retail_prefix=retail.prefix)
@@ -419,7 +422,7 @@ class UsageRater:
         cost = cost_price(
             reference, cost_deck, number,
             replace(leg.call, centres=None) if leg.call else None, _volume(leg, raw, source), at,
-            raw.usage_type,
+            raw.usage_type, version,
         )  # fmt: skip
         return replace(
             leg, cost_status=cost.status, cost_prefix=cost.prefix,
@@ -461,6 +464,7 @@ class UsageRater:
         found = retail_price(
             self.reference, plan, leg.direction or "", classified.rated_number,
             classified.call, _volume(leg, raw, source), leg.started_at, raw.usage_type,
+            self.reference.rating_version(period_of(leg.started_at, "UTC", 1)),
         )  # fmt: skip
         return replace(leg, at_risk_amount=found.amount)
 

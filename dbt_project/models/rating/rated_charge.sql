@@ -7,6 +7,7 @@
     full_refresh=false,
     indexes=[
         {'columns': ['rating_run_id', 'file_id'], 'type': 'brin'},
+        {'columns': ['file_id', 'line_no'], 'type': 'brin'},
         {'columns': ['account_id', 'period_month']},
         {'columns': ['source_id', 'record_key_hash']},
     ]

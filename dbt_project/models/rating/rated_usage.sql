@@ -15,6 +15,7 @@
     full_refresh=false,
     indexes=[
         {'columns': ['rating_run_id', 'file_id'], 'type': 'brin'},
+        {'columns': ['file_id', 'line_no'], 'type': 'brin'},
         {'columns': ['started_at'], 'type': 'brin'},
     ]
 ) }}
@@ -119,6 +120,7 @@ set_aside as (
         null::text as cost_currency_code,
         {%- endif %}
         null::numeric(28, 14) as at_risk_amount,
+        null::smallint as rating_version,
         null::boolean as retail_has_terms,
         null::numeric(18, 10) as retail_unit_price,
         null::numeric(28, 14) as retail_usage_amount,
@@ -284,6 +286,7 @@ rated as (
                 and decided.rating_mode <> 'none'
                 then decided.retail_priced_amount
         end::numeric(28, 14) as at_risk_amount,
+        decided.rating_version::smallint as rating_version,
         case
             when
                 decided.reason is null

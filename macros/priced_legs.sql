@@ -1,10 +1,9 @@
--- Grain: one row per usage leg of the current run, with the components of both sides' charges
--- before discount. Where no row was found or it is blocked, amounts are null, never zero; a
--- component that the terms do not have is null.
-{{ config(post_hook="{{ evaluate_once() }}") }}
-
+{#- The components of both sides' charges before discount: int_rating__priced, whose versions read the
+    minimum and the maximum charge differently. What a version says is never changed: the months
+    that it is pinned to must rate as they did. -#}
+{% macro priced_legs(rating_version) -%}
 with timed as (
-    select * from {{ ref('int_rating__timed') }}
+    {{ legs_of_version(ref('int_rating__timed'), rating_version) }}
 ),
 
 -- without rounding of durations the last second is billed only as far as it was used
@@ -54,7 +53,7 @@ topped as (
         (
             case
                 when used.{{ side }}_minimum_charge is not null
-                    then {{ minimum_top_up('used', side) }}
+                    then {{ minimum_top_up('used', side, rating_version) }}
             end
         )::numeric(28, 14) as {{ side }}_minimum_top_up,
         {%- endfor %}
@@ -68,7 +67,7 @@ capped as (
         (
             case
                 when topped.{{ side }}_maximum_charge is not null
-                    then {{ maximum_reduction('topped', side) }}
+                    then {{ maximum_reduction('topped', side, rating_version) }}
             end
         )::numeric(28, 14) as {{ side }}_maximum_reduction,
         {%- endfor %}
@@ -100,5 +99,7 @@ select
         )::numeric(28, 14)
     end as {{ side }}_gross_amount,
     {%- endfor %}
+    {{ rating_version }}::smallint as rating_version,
     capped.*
 from capped
+{%- endmacro %}

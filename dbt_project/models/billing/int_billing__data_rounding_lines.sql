@@ -62,28 +62,41 @@ raised as (
 priced as (
     select
         raised.*,
-        (raised.billed_units - raised.units)
-        * raised.retail_unit_price
-        * (1 - (raised.rounding_group ->> 'discount_percent')::numeric / 100)
-        / (raised.rounding_group ->> 'unit_bytes')::numeric as added_amount
+        raised.retail_unit_price
+        * (1 - (raised.rounding_group ->> 'discount_percent')::numeric / 100) as kept_price,
+        (raised.rounding_group ->> 'unit_bytes')::numeric as unit_bytes
     from raised
+),
+
+-- The bytes are priced once more, exactly: the amounts of the records are cut at fourteen decimals.
+-- What these have besides (connection fees, minimum charges) has few.
+due as (
+    select
+        priced.*,
+        (priced.billed_units - priced.units) * priced.kept_price / priced.unit_bytes
+            as added_amount,
+        priced.billed_units * priced.kept_price / priced.unit_bytes
+        + round(
+            priced.unrounded_amount - priced.units * priced.kept_price / priced.unit_bytes, 12
+        ) as due_amount
+    from priced
 ),
 
 added as (
     select
-        priced.*,
+        due.*,
         case
             when plans.rounding_level = 'call'
                 then
                     {{ round_to(
-                        'round(priced.unrounded_amount + priced.added_amount, 12)',
-                        'plans.rounding_decimals', 'plans.rounding_unit', 'plans.rounding_mode'
+                        'due.due_amount', 'plans.rounding_decimals', 'plans.rounding_unit',
+                        'plans.rounding_mode'
                     ) }}
-                    - priced.retail_amount
-            else priced.added_amount
+                    - due.retail_amount
+            else due.added_amount
         end as added_line_amount
-    from priced
-    inner join plans on priced.plan_id = plans.plan_id
+    from due
+    inner join plans on due.plan_id = plans.plan_id
 )
 
 select

@@ -1,0 +1,1 @@
+"""What must hold whatever the tariff and the calls are, tried through the models themselves."""

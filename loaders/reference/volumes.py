@@ -48,6 +48,31 @@ _KNOWN_SCHEDULE = (
     "inner join reference.tier_schedule as s on s.schedule_code = n.schedule_code "
     "and s.recorded_to = 'infinity' and s.valid_from < n.valid_to and s.valid_to > n.valid_from"
 )
+# The volume prices there will be, each with what its schedule counts.
+_PRICES = """
+    (
+        select p.*, s.measure, s.unit_size
+        from (
+            select line, volume_code, price_scope, scope_code, schedule_code, counter,
+                counter_period, anchor_month, valid_from
+            from load_row
+            union all
+            select null, c.volume_code, c.price_scope, c.scope_code, c.schedule_code, c.counter,
+                c.counter_period, c.anchor_month, c.valid_from
+            from reference.volume_price as c
+            where c.recorded_to = 'infinity' and not exists (
+                select from load_row as n
+                where n.volume_code = c.volume_code and n.price_scope = c.price_scope
+                    and n.scope_code = c.scope_code and n.valid_from = c.valid_from
+            )
+        ) as p
+        inner join (
+            select distinct on (schedule_code) schedule_code, measure, unit_size
+            from reference.tier_schedule where recorded_to = 'infinity'
+            order by schedule_code, valid_from desc
+        ) as s on s.schedule_code = p.schedule_code
+    )
+"""
 _CLASSES = (
     "array['local', 'intrastate', 'interstate', 'indeterminate', 'international', 'toll_free', "
     "'premium', 'directory', 'operator', 'inbound', 'messages', 'data']"
@@ -135,6 +160,28 @@ _CHECKS: dict[str, tuple[Check, ...]] = {
             "must be voice: schedule {0} counts seconds of calls",
             f"select n.line, n.usage_type, n.schedule_code from load_row as n {_KNOWN_SCHEDULE} "
             f"where n.usage_type <> 'voice' and s.measure = 'real_seconds'",
+        ),
+        Check(
+            "schedule_code",
+            "counts {0} in units of {1}, and other rows of {2} count {3} in units of {4}",
+            f"select distinct on (n.line) n.line, n.schedule_code, n.measure, "
+            f"trim_scale(n.unit_size)::text, n.volume_code, o.measure, "
+            f"trim_scale(o.unit_size)::text from {_PRICES} as n inner join {_PRICES} as o "
+            f"on o.volume_code = n.volume_code where n.line is not null "
+            f"and (o.measure, o.unit_size) <> (n.measure, n.unit_size) "
+            f"and (o.line is null or o.line < n.line) order by n.line",
+        ),
+        Check(
+            "counter",
+            "is shared by the bill group: all rows of {0} need the same counter, counter_period "
+            "and anchor_month",
+            f"select distinct on (n.line) n.line, n.counter, n.volume_code "
+            f"from {_PRICES} as n inner join {_PRICES} as o "
+            f"on o.volume_code = n.volume_code where n.line is not null "
+            f"and 'group' in (n.counter, o.counter) "
+            f"and (o.counter, o.counter_period, o.anchor_month) "
+            f"<> (n.counter, n.counter_period, n.anchor_month) "
+            f"and (o.line is null or o.line < n.line) order by n.line",
         ),
         Check(
             "scope_code",

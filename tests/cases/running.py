@@ -111,7 +111,7 @@ class Prepared:
             case.id: Outcome(case, reasons=list(self._refused[case.id])) for case in self._cases
         }
         with contextlib.closing(connect(url=self._url)) as connection:
-            results = _rate(connection, models, self._world, self._folder)
+            results = rate_world(connection, models, self._world, self._folder)
         for case_id, answers in self._asks.items():
             _judge(outcomes[case_id], answers, results)
         for outcome in outcomes.values():
@@ -145,7 +145,8 @@ def _load_reference(connection: Connection, world: World, folder: Path) -> dict[
         return refused
 
 
-def _rate(connection: Connection, models: DryModels, world: World, folder: Path) -> Results:
+def rate_world(connection: Connection, models: DryModels, world: World, folder: Path) -> Results:
+    """Rate the records of a world whose reference data is loaded, and draft its invoices."""
     with dry_run(connection, models) as run:
         sources = Sources(run.cursor)
         file_ids: dict[str, int] = {}

@@ -49,17 +49,21 @@
     {%- set ns = leg ~ '.' ~ side -%}
     {%- set counted_fee = ns ~ '_fee + ' if rating_version > 1 else '' -%}
     {%- set once = '(' ~ counted_fee ~ 'coalesce(' ~ ns ~ '_minimum_top_up, 0))' -%}
-    {%- set per_second = ns ~ '_price_per_minute / ' ~ ns ~ '_minute_seconds' -%}
+    {%- set per_second = seconds_times_price(
+        '1', ns ~ '_price_per_minute', ns ~ '_increment', ns ~ '_minute_seconds',
+        ns ~ '_increment_decimals', ns ~ '_increment_mode'
+    ) ~ ' / ' ~ ns ~ '_minute_seconds' -%}
     {%- set period = ns ~ '_cap_period_seconds' -%}
-    {%- set whole_periods = '(' ~ ns ~ '_billed_seconds / ' ~ period ~ ')' -%}
-    {%- set rest = '(' ~ ns ~ '_billed_seconds % ' ~ period ~ ')' -%}
+    {%- set seconds = '(' ~ ns ~ '_billed_seconds - coalesce(' ~ ns ~ '_unbilled, 0))' -%}
+    {%- set whole_periods = 'div(' ~ seconds ~ ', ' ~ period ~ ')' -%}
+    {%- set rest = '(' ~ seconds ~ ' % ' ~ period ~ ')' -%}
     {%- set maximum = ns ~ '_maximum_charge' -%}
     case
         when
             {{ period }} is null
             or {{ ns }}_price_per_call is not null
             or {{ ns }}_split is not null
-            or {{ ns }}_billed_seconds <= {{ period }}
+            or {{ seconds }} <= {{ period }}
             then least({{ maximum }} - {{ once }} - {{ ns }}_terms_usage, 0)
         else
             least({{ maximum }}, {{ once }} + {{ period }} * {{ per_second }})

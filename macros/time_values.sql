@@ -120,9 +120,10 @@
 {%- endmacro %}
 
 {% macro has_no_duration(line) -%}
-    {#- Neither duration stands in the record, but its end does. -#}
+    {#- Neither duration of a call stands in the record, but its end does. -#}
     (
-        coalesce({{ line }}.duration_raw, '') = ''
+        {{ line }}.usage_type = 'voice'
+        and coalesce({{ line }}.duration_raw, '') = ''
         and coalesce({{ line }}.billable_raw, '') = ''
         and {{ line }}.end_raw <> ''
     )

@@ -57,10 +57,10 @@ def call(bench: Bench, given: Given) -> dict[str, Ask]:
     }
     if "per_increment_dp" in given:
         asks["exact"] = _with_increments(bench, given, "X")
-    for key in expected:
+    for number, key in enumerate(expected):
         if match := _PER_INCREMENT.fullmatch(key):
             asks[key] = _with_increments(
-                bench, given, "I", increment_amount_decimals=match[1],
+                bench, given, f"I{number}", increment_amount_decimals=match[1],
                 increment_amount_mode=match[2],
             )  # fmt: skip
     if "total" in expected or "billed_min_total" in expected:

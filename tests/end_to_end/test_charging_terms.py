@@ -13,13 +13,27 @@ from tests.end_to_end.small import Row, source, write_kind
 from tests.end_to_end.warehouse import Warehouse
 from tests.oracle.compare import report
 
+# Decks that split calls in any case; the others may.
+SPLIT = {
+    "C0": "split_per_second", "C1": "split_per_increment", "D1": "split_per_second",
+    "D2": "split_per_increment",
+}  # fmt: skip
+CALENDARS = ("fixed", "account", "source", "calling_area")
+ROW_CHANGE, BAND_PRICE_CHANGE = "2026-10-10T12:00:00Z", "2026-10-09T13:00:20Z"
+# Around these calls crowd: price changes; clocks change on Lord Howe Island (by half an hour), in
+# London and in New York.
+CROWDED = (
+    ROW_CHANGE, BAND_PRICE_CHANGE, "2026-10-03T15:30:00Z", "2026-10-25T01:00:00Z",
+    "2026-11-01T06:00:00Z",
+)  # fmt: skip
+ACCOUNT_ZONES = ("UTC", "America/New_York", "Europe/London", "Australia/Lord_Howe")
 PLANS = 12
 SOURCES = 5
 CALLS = 20  # of each plan in each source
 FIRST = dt.datetime(2026, 10, 1, tzinfo=dt.UTC)
 COLUMNS = {
     "Start": "start_time", "From": "calling_number", "To": "called_number",
-    "Seconds": "duration", "Customer": "service_key", "Ref": "record_id",
+    "Seconds": "duration", "End": "end_time", "Customer": "service_key", "Ref": "record_id",
     "Type": "usage_type", "Parts": "quantity", "Up": "bytes_up", "Down": "bytes_down",
     "Way": "direction",
 }  # fmt: skip
@@ -35,11 +49,14 @@ class World:
         self.kinds: dict[str, list[Row]] = {
             kind: []
             for kind in (
-                "deck", "rate", "rate_step", "plan", "account", "service", "service_identifier",
+                "calendar", "calendar_day", "deck", "rate", "rate_step", "time_band",
+                "band_rate", "plan", "account", "service", "service_identifier",
             )
         }
+        self._add_calendars()
         for number in range(PLANS):
             self.is_plain = number == 0
+            self.drifts = number == 5
             self._add(number)
         self.kinds["source"] = []
         self.calls: dict[str, list[Row]] = {}
@@ -76,23 +93,68 @@ class World:
             "deck_code": code, "deck_name": code, "side": side, "currency_code": "USD",
             **self._settings(), "maximum_charge_rule": rule,
             "cap_period_seconds": "600" if rule == "per_period" else "",
-            "duration_rounding": self._maybe("half_up", "down", "half_down"),
+            "duration_rounding": self._maybe("half_up", "down", "half_down", "none"),
             "increment_base": self._maybe("whole_duration"),
             "rounding_unit": self._maybe("0.01", "0.1"),
             "rounding_mode": self.rng.choice(ROUNDING),
+            "calendar_code": self.rng.choice(CALENDARS),
+            "straddle_policy": SPLIT.get(code) or self._maybe(*SPLIT.values()),
+            "part_rounding": self._maybe("part"),
+            "price_change_policy": "split" if code in SPLIT else self._maybe("split"),
+            # The decks of one plan round the price of an increment; they can have no steps.
+            "increment_amount_decimals": "4" if self.drifts else "",
         }  # fmt: skip
+
+    def _add_calendars(self) -> None:
+        for rule in CALENDARS:
+            self.kinds["calendar"].append(
+                {"calendar_code": rule, "zone_rule": rule, "time_zone": "America/New_York"}
+            )
+            for day in ("2026-10-06", "2026-10-25", "2026-11-01"):
+                self.kinds["calendar_day"].append({"calendar_code": rule, "calendar_date": day})
+
+    def _add_bands(self, deck: str, prefix: str, is_per_call: bool) -> None:
+        """Evenings over midnight, a weekend, a holiday; edges at odd seconds."""
+        if not any(band["deck_code"] == deck for band in self.kinds["time_band"]):
+            begin = f"{self.rng.randrange(24):02d}:{self.rng.randrange(60):02d}:07"
+            for row in (
+                {"band_code": "day"},
+                {"band_code": "evening", "from_time": begin, "to_time": "01:30", "weight": "11"},
+                {"band_code": "weekend", "weekdays": "6,7", "weight": "20"},
+                {"band_code": "feast", "day_class": "holiday", "weight": "30"},
+            ):
+                self.kinds["time_band"].append({"deck_code": deck, **row})
+        is_by_increment = any(
+            row["deck_code"] == deck and row["straddle_policy"] == "split_per_increment"
+            for row in self.kinds["deck"]
+        )
+        for band in self.rng.sample(("day", "evening", "weekend", "feast"), 3):
+            price = f"{self.rng.random() / 5:.6f}"
+            self.kinds["band_rate"].append({
+                "deck_code": deck, "prefix": prefix, "band_code": band,
+                "price_per_minute": "" if is_per_call else price,
+                "price_per_call": price if is_per_call else "",
+                "connection_fee": self._maybe("0.07"),
+                "minimum_seconds": "" if is_by_increment else self._maybe("45"),
+                "increment_seconds": "" if is_by_increment else self._maybe("30"),
+                "valid_from": self._maybe(BAND_PRICE_CHANGE),
+            })  # fmt: skip
 
     def _add_rates(self, deck: str) -> None:
         for prefix in DESTINATIONS:
             own = self._settings() if self.rng.random() < 0.3 else {}
             is_per_call = not self.is_plain and self.rng.random() < 0.2
-            self.kinds["rate"].append({
-                "deck_code": deck, "prefix": prefix, **own,
-                "connection_fee": self._maybe("0.05", "0.0123"),
-                "price_per_minute": "" if is_per_call else f"{self.rng.random() / 5:.7f}",
-                "price_per_call": f"{self.rng.random():.3f}" if is_per_call else "",
-            })  # fmt: skip
-            if self.rng.random() < 0.3 and not (is_per_call or self.is_plain):
+            change = self._maybe(ROW_CHANGE)
+            for dates in ({"valid_to": change}, {"valid_from": change})[: 2 if change else 1]:
+                self.kinds["rate"].append({
+                    "deck_code": deck, "prefix": prefix, **own, **dates,
+                    "connection_fee": self._maybe("0.05", "0.0123"),
+                    "price_per_minute": "" if is_per_call else f"{self.rng.random() / 5:.7f}",
+                    "price_per_call": f"{self.rng.random():.3f}" if is_per_call else "",
+                })  # fmt: skip
+            if self.rng.random() < (0.8 if deck in SPLIT else 0.4) and not self.is_plain:
+                self._add_bands(deck, prefix, is_per_call)
+            elif self.rng.random() < 0.4 and not (is_per_call or self.is_plain or self.drifts):
                 for second in sorted(self.rng.sample((0, 10, 60, 61, 600), 2)):
                     self.kinds["rate_step"].append({
                         "deck_code": deck, "prefix": prefix, "from_second": str(second),
@@ -110,7 +172,7 @@ class World:
             "sms_deck_code": self._maybe(f"sms{number}"),
             "data_deck_code": self._maybe(f"data{number}"),
             "inbound_sms_deck_code": self._maybe(f"sms{number}"),
-            "duration_rounding": self._maybe("half_up", "down", "half_down"),
+            "duration_rounding": self._maybe("half_up", "down", "half_down", "none"),
             "increment_base": self._maybe("whole_duration"),
             "rounding_decimals": self.rng.choice(("2", "4", "6")),
             "rounding_mode": self.rng.choice(ROUNDING),
@@ -119,7 +181,10 @@ class World:
             "rounding_place": self._maybe("before_discount"),
         })  # fmt: skip
         self.kinds["account"].append(
-            {"account_code": f"A{number}", "customer_name": "A", "plan_code": f"P{number}"}
+            {
+                "account_code": f"A{number}", "customer_name": "A", "plan_code": f"P{number}",
+                "time_zone": ACCOUNT_ZONES[number % 4], "call_period": self._maybe("end"),
+            }  # fmt: skip
         )
         self.kinds["service"].append({"service_code": f"S{number}", "account_code": f"A{number}"})
         self.kinds["service_identifier"].append({
@@ -147,6 +212,11 @@ class World:
         prefix = self.rng.choice(DESTINATIONS)
         seconds = self.rng.choice((self.rng.uniform(0.1, 60), self.rng.uniform(60, 4000)))
         start = FIRST + dt.timedelta(seconds=self.rng.randrange(20 * 86400))
+        if self.rng.random() < 0.3:
+            start = dt.datetime.fromisoformat(self.rng.choice(CROWDED))
+            start -= dt.timedelta(seconds=self.rng.randrange(4000))
+        end = (start + dt.timedelta(seconds=round(seconds))).strftime("%Y-%m-%dT%H:%M:%SZ")
+        states_end = self.rng.random() < 0.1
         to = "+" + (prefix if len(prefix) > 1 else prefix + "212") + "2079460"
         usage_type = self.rng.choice(("voice", "voice", "voice", "sms", "data", "mms"))
         return {
@@ -156,7 +226,8 @@ class World:
             "Way": self.rng.choice(("", "inbound")) if usage_type == "sms" else "",
             "Ref": str(number), "Start": start.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "From": "+12125550100", "To": (to + "0123")[:12],
-            "Seconds": f"{seconds:.{self.rng.choice((0, 1, 3))}f}",
+            "Seconds": "" if states_end else f"{seconds:.{self.rng.choice((0, 1, 3))}f}",
+            "End": end if states_end else "",
             "Customer": f"key{number % PLANS}",
         }  # fmt: skip
 
@@ -208,6 +279,10 @@ def test_the_calls_met_every_setting(rated: Path, warehouse: Warehouse) -> None:
         "count(*) filter (where usage_type = 'sms' and direction = 'inbound'), "
         "count(*) filter (where usage_type = 'data' and retail_billed_units > 50000), "
         "count(*) filter (where jsonb_array_length(retail_parts) > 1), "
+        "count(*) filter (where retail_parts @? '$[1].from_local'), "
+        "count(*) filter (where cost_parts @? '$[1].from_local'), "
+        "count(distinct retail_parts #>> '{0,band}') + 1, "
+        "count(*) filter (where retail_unbilled_fraction > 0), "
         "count(*) filter (where jsonb_array_length(cost_parts) > 1), "
         "count(*) filter (where cost_minimum_top_up > 0 or cost_maximum_reduction < 0) "
         "from rating.current_rated_usage where state = 'billed'"

@@ -110,9 +110,12 @@ def charge_price(
         ),
         "margin": lambda: each / (1 - setting("margin_percent") / 100),
         "add_on": lambda: each + setting("add_on_amount"),
+        "percentage": lambda: each * setting("percentage") / 100 + setting("event_fee"),
     }[mode]()
     if tariff.get("minimum_price"):
         price = max(price, setting("minimum_price"))
+    if tariff.get("maximum_price"):
+        price = min(price, setting("maximum_price"))
     if tariff.get("price_point"):
         point = setting("price_point")
         price = -(-price // point) * point
@@ -214,6 +217,8 @@ class ChargeRater:
                 charge, state="not_billable", reason=reason[tariff["price_mode"]],
                 margin_amount=-Fraction(amount),
             )  # fmt: skip
+        if tariff["price_mode"] == "percentage":
+            charge = replace(charge, cost_amount=None)
         currency = get("currency_code", "").strip() or source["currency_code"]
         if tariff["price_mode"] != "list" and currency != tariff["currency_code"]:
             return replace(charge, reason="charge_currency_differs")
@@ -238,6 +243,8 @@ class ChargeRater:
         )  # fmt: skip
         unrounded, rounded = charge_price(tariff, amount, quantity, part.total)
         margin = rounded - Fraction(amount) if currency == tariff["currency_code"] else None
+        if tariff["price_mode"] == "percentage":
+            margin = None
         return replace(
             charge, state="billed", reason=None, unrounded_amount=unrounded,
             charge_amount=rounded, part=part, margin_amount=margin,

@@ -90,11 +90,16 @@ def draft_invoices(
         lines[account].append(
             InvoiceLine(
                 account, "usage", charge_class, len(members),
-                sum(
-                    leg.retail_billed_seconds or 0
-                    for leg in members
-                    if charge_class not in ("messages", "data")
-                ),
+                int(round_amount(
+                    sum(
+                        (
+                            (leg.retail_billed_seconds or 0) - leg.retail_unbilled
+                            for leg in members
+                            if charge_class not in ("messages", "data")
+                        ),
+                        Fraction(0),
+                    ), 0, "half_up",
+                )),
                 sum((leg.retail_unrounded_amount or Fraction(0) for leg in members), Fraction(0)),
                 _line_amount(reference, members),
             )

@@ -1,11 +1,13 @@
 """Price of one leg: rules section 7."""
 
 import datetime as dt
+import math
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 
 from tests.oracle.classify import Call
+from tests.oracle.clock import Clock, Zones, rounded_price
 from tests.oracle.reference import Reference, Row, decimal, truth
 from tests.oracle.rounding import round_amount
 
@@ -22,6 +24,8 @@ class Price:
     amount: Fraction | None = None
     currency: str | None = None
     components: dict[str, Fraction | None] = field(default_factory=dict)
+    # What of the billed seconds is not billed after all, without rounding of durations.
+    unbilled: Fraction = Fraction(0)
 
 
 def billed_seconds(
@@ -106,6 +110,7 @@ def price(
     place: str = "after_discount",
     usage_type: str = "voice",
     version: int = 2,
+    zones: Zones | None = None,
 ) -> Price:
     """Price seconds to a number; decimals None leaves the amount unrounded."""
     deck = reference.deck(deck_code, at)
@@ -122,10 +127,16 @@ def price(
         return Price("missing_rate")
     if row["status"] == "blocked":
         return Price("destination_blocked", row["prefix"])
-    status, seconds, components = _charge(
-        row, deck, int(round_amount(Fraction(billable), 0, duration_rounding)), increment_base,
-        reference.steps(row), version,
+    clock = Clock(
+        reference, zones or Zones(), at,
+        lambda later: find_rate(reference, looked_in, digits, jurisdiction, later),
     )  # fmt: skip
+    exact = Fraction(billable)
+    if duration_rounding != "none":
+        exact = Fraction(round_amount(exact, 0, duration_rounding))
+    status, seconds, components, unbilled = _charge(
+        row, deck, exact, increment_base, reference.steps(row), version, clock
+    )
     gross = sum((part for part in components.values() if part is not None), Fraction(0))
     kept = 1 - Fraction(discount) / 100
     if discount:
@@ -145,6 +156,7 @@ def price(
         amount,
         currency,
         components,
+        unbilled,
     )
 
 
@@ -155,9 +167,16 @@ def _round(amount: Fraction, decimals: int, unit: str | None, mode: str) -> Frac
 
 
 def _charge(
-    row: Row, deck: Row, whole: int, increment_base: str, steps: list[Row], version: int
-) -> tuple[str, int, dict[str, Fraction | None]]:
-    """Status, billed seconds and the components, walked through one after the other."""
+    row: Row,
+    deck: Row,
+    exact: Fraction,
+    increment_base: str,
+    steps: list[Row],
+    version: int,
+    clock: Clock,
+) -> tuple[str, int, dict[str, Fraction | None], Fraction]:
+    """Status, billed seconds, components, unbilled rest: walked through one after the other."""
+    whole, unbilled = math.ceil(exact), Fraction(0)
 
     def setting(name: str) -> str:
         return row.get(name) or deck.get(name) or ""
@@ -176,6 +195,15 @@ def _charge(
     minute = {
         "voice": int(setting("minute_seconds") or 60), "data": int(deck.get("unit_bytes") or 10**6),
     }.get(deck.get("usage_type") or "voice", 1)  # fmt: skip
+    included = int(setting("included_seconds") or 0)
+    charged = whole + int(setting("additional_seconds") or 0) - included
+    is_cut = not steps and clock.cuts(row, deck)
+    if is_cut:
+        fee, cut_seconds, cut_price = clock.charge(
+            row, deck, included, max(charged, 0), base=increment_base,
+            is_charged=charged > 0 or not included,
+        )  # fmt: skip
+        components["connection_fee"] = fee
     grace = int(setting("grace_seconds") or 0)
     if grace and whole <= grace:
         nothing = Fraction(0)
@@ -184,9 +212,7 @@ def _charge(
             components["minimum_top_up"] = nothing
         if most:
             components["maximum_reduction"] = nothing
-        return "free_grace", 0, components
-    included = int(setting("included_seconds") or 0)
-    charged = whole + int(setting("additional_seconds") or 0) - included
+        return "free_grace", 0, components, Fraction(0)
     seconds = 0
     if charged > 0 or not included:
         seconds = billed_seconds(
@@ -197,7 +223,11 @@ def _charge(
             increment_base,
         )
     per_call = row.get("price_per_call")
-    if per_call:
+    if is_cut:
+        seconds = cut_seconds
+        own = clock.terms(row, deck, 0).own.get("price_per_call") if per_call else None
+        parts = [Fraction(own or per_call) if per_call else cut_price / minute]
+    elif per_call:
         parts = [Fraction(per_call)]
     elif steps and seconds:
         minimum = int(row.get("minimum_seconds") or deck["minimum_seconds"])
@@ -211,9 +241,17 @@ def _charge(
         )  # fmt: skip
         parts = [amount / minute]
     else:
-        period = int(deck["cap_period_seconds"]) if most and rule == "per_period" else seconds
-        price = Fraction(decimal(row.get("price_per_minute") or row["price_per_unit"])) / minute
-        parts, left = [], seconds
+        increment = int(row.get("increment_seconds") or deck["increment_seconds"])
+        price = Fraction(decimal(row.get("price_per_minute") or row["price_per_unit"]))
+        if deck.get("increment_amount_decimals"):
+            price = rounded_price(price, increment, {**deck, "minute_seconds": str(minute)})
+        price /= minute
+        left = Fraction(seconds)
+        if increment == 1 and seconds > int(row.get("minimum_seconds") or deck["minimum_seconds"]):
+            unbilled = whole - exact  # only where duration_rounding is none
+        left -= unbilled
+        period = int(deck["cap_period_seconds"]) if most and rule == "per_period" else left
+        parts = []
         while left > period:
             parts.append(period * price)
             left -= period
@@ -230,7 +268,7 @@ def _charge(
         components["maximum_reduction"] = sum(
             (min(Fraction(most) - part, Fraction(0)) for part in parts), Fraction(0)
         )
-    return "priced", seconds, components
+    return "priced", seconds, components, unbilled
 
 
 def retail_price(
@@ -243,6 +281,7 @@ def retail_price(
     at: dt.datetime,
     usage_type: str = "voice",
     version: int = 2,
+    zones: Zones | None = None,
 ) -> Price:
     """Price by a plan: its deck, its reading of durations, its rounding when that is per call."""
     deck = deck_of(plan, usage_type, direction)
@@ -257,6 +296,7 @@ def retail_price(
         place=plan.get("rounding_place") or "after_discount",
         usage_type=usage_type,
         version=version,
+        zones=zones,
     )  # fmt: skip
 
 
@@ -281,6 +321,7 @@ def cost_price(
     at: dt.datetime,
     usage_type: str = "voice",
     version: int = 2,
+    zones: Zones | None = None,
 ) -> Price:
     """Price by the source's cost deck: everything as the deck says."""
     deck = reference.deck(deck_code, at)
@@ -295,4 +336,5 @@ def cost_price(
         unit=deck.get("rounding_unit"),
         usage_type=usage_type,
         version=version,
+        zones=zones,
     )  # fmt: skip

@@ -4,6 +4,7 @@ import csv
 import datetime as dt
 import json
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -32,6 +33,7 @@ _DEFAULTS = {
     },
     "rate": {"jurisdiction": "any", "status": "open", "connection_fee": "0"},
     "rate_step": {"jurisdiction": "any", "increment_seconds": "1"},
+    "band_rate": {"jurisdiction": "any"},
     "charge_tariff": {
         "charge_class": "recurring", "proration": "none", "rounding_decimals": "2",
         "rounding_mode": "half_up", "currency_code": "USD", "price_scope": "list",
@@ -66,21 +68,26 @@ def truth(text: str | None) -> bool:
     return (text or "").lower() in ("true", "t", "yes", "y", "1")
 
 
+def dated_rows(kinds: Mapping[str, Iterable[Mapping[str, str]]]) -> dict[str, list[Dated]]:
+    """Rows of each kind with their defaults, and when they hold."""
+    return {
+        kind: [
+            Dated(
+                _DEFAULTS.get(kind, {}) | {k: v for k, v in row.items() if v not in (None, "")},
+                _instant(row.get("valid_from"), _ALWAYS),
+                _instant(row.get("valid_to"), _NEVER),
+            )
+            for row in rows
+        ]
+        for kind, rows in kinds.items()
+    }
+
+
 class Reference:
     """All reference data of a folder of `<kind>.csv` files, or of rows given in memory."""
 
     def __init__(self, kinds: dict[str, list[Row]]) -> None:
-        rows: dict[str, list[Dated]] = {}
-        for kind, given in kinds.items():
-            defaults = _DEFAULTS.get(kind, {})
-            rows[kind] = [
-                Dated(
-                    defaults | {k: v for k, v in row.items() if v not in (None, "")},
-                    _instant(row.get("valid_from"), _ALWAYS),
-                    _instant(row.get("valid_to"), _NEVER),
-                )
-                for row in given
-            ]
+        rows = dated_rows(kinds)
 
         def index(kind: str, *columns: str) -> dict[tuple[str, ...], list[Dated]]:
             table: dict[tuple[str, ...], list[Dated]] = defaultdict(list)
@@ -96,6 +103,11 @@ class Reference:
         self._decks = index("deck", "deck_code")
         self._rates = index("rate", "deck_code", "prefix")
         self._steps = index("rate_step", "deck_code", "prefix", "jurisdiction")
+        self._calendars = index("calendar", "calendar_code")
+        self._days = index("calendar_day", "calendar_code", "calendar_date")
+        self._bands = index("time_band", "deck_code")
+        self._band_rates = index("band_rate", "deck_code", "prefix", "jurisdiction")
+        self._changes: set[dt.datetime] | None = None
         self._npa = index("npa", "npa")
         self._npanxx = index("npanxx", "npanxx")
         self._latas = index("lata", "npanxx")
@@ -170,6 +182,42 @@ class Reference:
         at = _instant(rate.get("valid_from"), _ALWAYS)
         found = [d.row for d in self._steps.get(key, ()) if d.holds(at)]
         return sorted(found, key=lambda row: int(row["from_second"]))
+
+    def calendar(self, code: str | None, at: dt.datetime) -> Row | None:
+        return self._one(self._calendars.get((code or "",), []), at)
+
+    def day_class(self, calendar: str | None, day: dt.date) -> str | None:
+        """The class of a special day."""
+        at = dt.datetime.combine(day, dt.time(), dt.UTC)
+        row = self._one(self._days.get((calendar or "", day.isoformat()), []), at)
+        return row.get("day_class") or "holiday" if row else None
+
+    def bands(self, deck_code: str, at: dt.datetime) -> list[Row]:
+        return [d.row for d in self._bands.get((deck_code,), ()) if d.holds(at)]
+
+    def has_bands(self, rate: Row) -> bool:
+        """Tell whether a rate row has prices of its own in bands while it holds."""
+        key = (rate["deck_code"], rate["prefix"], rate["jurisdiction"])
+        begin = _instant(rate.get("valid_from"), _ALWAYS)
+        end = _instant(rate.get("valid_to"), _NEVER)
+        found = self._band_rates.get(key, ())
+        return any(d.valid_from < end and d.valid_to > begin for d in found)
+
+    def band_rate(self, rate: Row, band: str, at: dt.datetime) -> Row | None:
+        key = (rate["deck_code"], rate["prefix"], rate["jurisdiction"])
+        found = [d for d in self._band_rates.get(key, ()) if d.row["band_code"] == band]
+        return self._one(found, at)
+
+    def rate_changes(self, after: dt.datetime, until: dt.datetime) -> set[dt.datetime]:
+        """Instants within a call at which some rate row comes into force or ends."""
+        if self._changes is None:
+            self._changes = {
+                at
+                for found in self._rates.values()
+                for dated in found
+                for at in (dated.valid_from, dated.valid_to)
+            }
+        return {at for at in self._changes if after < at <= until}
 
     def area_code(self, npa: str, at: dt.datetime) -> Row | None:
         return self._one(self._npa.get((npa,), []), at)

@@ -16,6 +16,7 @@ from tests.oracle.classify import (
     special_class,
     stated_jurisdiction,
 )
+from tests.oracle.clock import Zones, area_zone
 from tests.oracle.invoice import period_of
 from tests.oracle.matching import Match, match_key, match_number
 from tests.oracle.numbers import Number, NumberPlan, read_called, read_number
@@ -61,6 +62,7 @@ class UsageLeg:
     started_at: dt.datetime | None = None
     time_quality: str | None = None
     billable_seconds: Decimal | None = None
+    duration_seconds: Decimal | None = None
     disposition: str | None = None
     calling_class: str | None = None
     calling_number: str | None = None
@@ -89,6 +91,7 @@ class UsageLeg:
     retail_deck_code: str | None = None
     retail_prefix: str | None = None
     retail_billed_seconds: int | None = None
+    retail_unbilled: Fraction = Fraction(0)
     retail_unrounded_amount: Fraction | None = None
     retail_amount: Fraction | None = None
     retail_components: dict[str, Fraction | None] = field(default_factory=dict)
@@ -123,6 +126,8 @@ class _Raw:
     bytes_down: str = ""
     category: str = ""
     lrn: str = ""
+    end: str = ""
+    answer: str | None = None
 
     @property
     def content(self) -> tuple[str, ...]:
@@ -158,7 +163,7 @@ def _interpret(record: RawRecord, source: Row) -> _Raw:
         _USAGE_TYPES.get(get("usage_type", "").lower().strip(" *"), "other"),
         _DIRECTIONS.get(get("direction", "").strip().lower()),
         get("quantity", ""), get("bytes_up", ""), get("bytes_down", ""),
-        get("category", ""), get("lrn", ""),
+        get("category", ""), get("lrn", ""), get("end_time", ""), get("answer_time"),
     )  # fmt: skip
 
 
@@ -192,6 +197,7 @@ class UsageRater:
         calling = read_number(raw.calling, plan)
         called = read_called(raw.called, plan, calling.e164)
         lrn = read_number(raw.lrn, plan) if re.fullmatch("[0-9]{10,11}", raw.lrn) else None
+        raw = _timed_by_end(raw, start, source, self.received_at)
         billable, disposition, duration_error = _billable(raw, source)
 
         here = (file.file_id, record.line_no)
@@ -205,6 +211,7 @@ class UsageRater:
             file.file_id, record.line_no, 1, file.source_code, "error",
             direction="inbound" if _mode(raw, source) == "inbound" else "outbound",
             started_at=start.at, time_quality=start.quality, billable_seconds=billable,
+            duration_seconds=read_duration(raw.duration or raw.billable, source["decimal_mark"])[0],
             disposition=disposition, calling_class=calling.number_class,
             calling_number=calling.e164, called_number_class=called.number_class,
             called_number=called.e164, number_class=special_class(called, calling),
@@ -397,9 +404,10 @@ class UsageRater:
         version = reference.rating_version(
             period_of(at, account["time_zone"], int(account["anchor_day"]))
         )
+        zones = self._zones(leg, source, account["time_zone"])
         retail = retail_price(
             reference, plan, leg.direction or "", leg.rated_number, leg.call,
-            _volume(leg, raw, source), at, raw.usage_type, version,
+            _volume(leg, raw, source), at, raw.usage_type, version, zones,
         )  # fmt: skip
         number = leg.rated_number
         leg = replace(leg, retail_deck_code=deck_code, retail_prefix=retail.prefix)
@@ -410,6 +418,7 @@ class UsageRater:
             return replace(leg, state="error", reason=retail.status)
         leg = replace(
             leg, state="billed", retail_billed_seconds=retail.billed_seconds,
+            retail_unbilled=retail.unbilled,
             retail_unrounded_amount=retail.unrounded, retail_amount=retail.amount,
             currency_code=retail.currency, retail_components=retail.components,
         )  # fmt: skip
@@ -422,7 +431,7 @@ class UsageRater:
         cost = cost_price(
             reference, cost_deck, number,
             replace(leg.call, centres=None) if leg.call else None, _volume(leg, raw, source), at,
-            raw.usage_type, version,
+            raw.usage_type, version, zones,
         )  # fmt: skip
         return replace(
             leg, cost_status=cost.status, cost_prefix=cost.prefix,
@@ -465,8 +474,20 @@ class UsageRater:
             self.reference, plan, leg.direction or "", classified.rated_number,
             classified.call, _volume(leg, raw, source), leg.started_at, raw.usage_type,
             self.reference.rating_version(period_of(leg.started_at, "UTC", 1)),
+            self._zones(leg, source, "UTC"),
         )  # fmt: skip
         return replace(leg, at_risk_amount=found.amount)
+
+    def _zones(self, leg: UsageLeg, source: Row, account_zone: str) -> Zones:
+        """The clocks that a deck may go by."""
+        number, area = leg.calling_number or "", None
+        if len(number) == 11 and number.startswith("1") and leg.started_at:
+            area = self.reference.area_code(number[1:4], leg.started_at)
+        is_served = area is not None and truth(area["is_in_service"])
+        return Zones(
+            account_zone, source["time_zone"],
+            area_zone(area.get("time_zone_letters"), area.get("location")) if is_served else None,
+        )  # fmt: skip
 
     def _with_period(self, leg: UsageLeg) -> UsageLeg:
         if leg.started_at is None:
@@ -475,7 +496,10 @@ class UsageRater:
             self.reference.account(leg.account_code, leg.started_at) if leg.account_code else None
         )
         zone, anchor = (account["time_zone"], int(account["anchor_day"])) if account else ("UTC", 1)
-        return replace(leg, period_month=period_of(leg.started_at, zone, anchor))
+        at = leg.started_at
+        if account and account.get("call_period") == "end":
+            at += dt.timedelta(seconds=float(leg.duration_seconds or 0))
+        return replace(leg, period_month=period_of(at, zone, anchor))
 
 
 def _mode(raw: _Raw, source: Row) -> str:
@@ -518,6 +542,28 @@ def _volume_error(raw: _Raw, decimal_mark: str) -> str | None:
             return "invalid_volume"
         return None
     return "invalid_quantity" if unreadable(raw.quantity) else None
+
+
+def _timed_by_end(raw: _Raw, start: Start, source: Row, received_at: dt.datetime) -> _Raw:
+    """A call that states no duration lasts from its start, and its answer, to its end."""
+    if raw.usage_type != "voice" or raw.duration or raw.billable or start.at is None:
+        return raw
+
+    def read(text: str) -> dt.datetime | None:
+        return read_start(text, source["time_zone"], source["date_order"], received_at).at
+
+    end = read(raw.end)
+    if end is None:
+        return raw
+    answer = read(raw.answer or "") or start.at
+    mark = source["decimal_mark"]
+    duration, billable = (
+        str(Decimal(str((end - since).total_seconds()))).replace(".", mark)
+        for since in (start.at, answer)
+    )
+    if raw.answer is not None and not raw.answer.strip():
+        billable = "0"
+    return replace(raw, duration=duration, billable=billable)
 
 
 def _billable(raw: _Raw, source: Row) -> tuple[Decimal | None, str | None, str | None]:

@@ -24,7 +24,7 @@ usage_sums as (
         total.plan_id,
         total.currency_code,
         sum(total.leg_count) as record_count,
-        sum(total.billed_seconds) as billed_seconds,
+        sum(total.billed_seconds) - sum(coalesce(total.unbilled_seconds, 0)) as billed_seconds,
         sum(total.unrounded_sixtieths) / 60 as unrounded_amount,
         sum(total.retail_amount) as retail_amount
     from {{ ref('usage_total') }} as total

@@ -35,10 +35,9 @@ select
     sum(signed.sign)::bigint as leg_count,
     count(*) filter (where signed.leg_no = 1 and signed.sign = 1)::bigint as rated_record_count,
     coalesce(sum(signed.sign * signed.billable_seconds), 0)::numeric(20, 3) as billable_seconds,
-    (
-        coalesce(sum(signed.sign * signed.retail_billed_seconds), 0)
-        - coalesce(sum(signed.sign * signed.retail_unbilled_fraction), 0)
-    )::bigint as billed_seconds,
+    coalesce(sum(signed.sign * signed.retail_billed_seconds), 0)::bigint as billed_seconds,
+    coalesce(sum(signed.sign * signed.retail_unbilled_fraction), 0)::numeric(20, 3)
+        as unbilled_seconds,
     -- exact: a sum of amounts cut at fourteen decimals could tip a half cent
     (
         coalesce(sum(signed.sign * (

@@ -40,7 +40,7 @@ usage_records as (
             and usage.period_month = months.period_month
     inner join plans on usage.plan_id = plans.plan_id
     -- asked first, so that nobody's usage is read where nobody needs it
-    where usage.state = 'billed' and exists (select 1 from accounts)
+    where usage.state = 'billed' and exists (select asking.account_id from accounts as asking)
 ),
 
 charge_records as (
@@ -62,7 +62,7 @@ charge_records as (
         on
             charge.account_id = months.account_id
             and charge.period_month = months.period_month
-    where charge.state = 'billed' and exists (select 1 from accounts)
+    where charge.state = 'billed' and exists (select asking.account_id from accounts as asking)
 ),
 
 records as (

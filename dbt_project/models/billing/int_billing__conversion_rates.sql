@@ -30,8 +30,8 @@ dated as (
         on
             periods.exchange_source = exchange_rate.rate_source
             and periods.currency_code = exchange_rate.to_currency
-            and exchange_rate.valid_from < periods.period_end_at
-            and exchange_rate.valid_to > periods.period_start_at
+            and periods.period_end_at > exchange_rate.valid_from
+            and periods.period_start_at < exchange_rate.valid_to
     where {{ known_to_invoice_run('exchange_rate') }}
 )
 

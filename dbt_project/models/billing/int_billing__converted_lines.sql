@@ -169,7 +169,7 @@ rated as (
             and lines.charge_class = days.charge_class
             and lines.currency_code = days.currency_code
             and lines.product_code is not distinct from days.product_code
-            -- what allowances and volume prices take off has the mean rate of what they take it from
+            -- what allowances and volume prices take off has the mean rate of the usage
             and case
                 when lines.line_kind in ('allowance', 'volume') then 'usage'
                 else lines.line_kind

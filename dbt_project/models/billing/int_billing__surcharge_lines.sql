@@ -10,7 +10,8 @@ shared_lines as (
     select
         lines.*,
         case
-            when lines.line_kind in ('usage', 'charge', 'allowance', 'volume')
+            when
+                lines.line_kind in ('usage', 'charge', 'allowance', 'volume')
                 and shares.account_id is not null
                 then coalesce(shares.share, 'NaN'::numeric)
             -- usage and charges that universal service has no rule for are no telecommunications
@@ -137,12 +138,12 @@ judged as (
             when counted.certificate is not null then null
             when counted.charge_rule = 'fund' and counted.percent_used is null
                 then
-                    'no factor of fund ' || counted.fund_code || ' is in force on the first day of '
-                    || 'the month'
+                    'no factor of fund ' || counted.fund_code
+                    || ' is in force on the first day of the month'
             when counted.share_used is null
                 then
-                    'no safe harbour ' || counted.harbour_code || ' is in force on the first day of '
-                    || 'the month'
+                    'no safe harbour ' || counted.harbour_code
+                    || ' is in force on the first day of the month'
             when counted.counted_amount = 'NaN'::numeric
                 then 'the safe harbour of a charge is not in force on the first day of the month'
             when counted.is_foreign and counted.end_rate is null

@@ -1,6 +1,6 @@
 -- Grain: one row per account, tax and currency of the invoiced period; of a tax that the prices
--- contain a second one takes it off again. Worked out on the lines and surcharges as they stand on the
--- invoice, in the order of the taxes: tax on tax sees the taxes of lower order.
+-- contain a second one takes it off again. Worked out on the lines and surcharges as they stand on
+-- the invoice, in the order of the taxes: tax on tax sees the taxes of lower order.
 {{ config(materialized='work_table') }}
 
 {% set stages = [
@@ -40,10 +40,49 @@ assessed as (
             end
 ),
 
-{% for tax_order in [1, 2, 3] %}
+-- before the first order there is nothing
+parts_0 as (
+    select
+        assessed.line_id,
+        assessed.is_inclusive,
+        0::numeric as part_amount
+    from assessed
+    where false
+),
 
-parts_{{ tax_order }} as (
-    -- of each line
+totals_0 as (
+    select
+        assessed.account_id,
+        assessed.currency_code,
+        assessed.is_inclusive,
+        0::numeric as tax_amount
+    from assessed
+    where false
+),
+
+{% for tax_order in [1, 2, 3] %}
+earlier_parts_{{ tax_order }} as (
+    {%- for earlier in range(tax_order) %}
+    {%- if not loop.first %}
+    union all
+    {%- endif %}
+    select
+        parts.line_id,
+        parts.part_amount
+    from parts_{{ earlier }} as parts
+    where not parts.is_inclusive
+    {%- endfor %}
+),
+
+earlier_of_lines_{{ tax_order }} as (
+    select
+        parts.line_id,
+        sum(parts.part_amount) as tax_amount
+    from earlier_parts_{{ tax_order }} as parts
+    group by parts.line_id
+),
+
+exact_parts_{{ tax_order }} as (
     select
         assessed.*,
         case
@@ -52,134 +91,118 @@ parts_{{ tax_order }} as (
                 then
                     assessed.line_amount * assessed.percent
                     / (100 + assessed.contained_percent)
-            {%- if tax_order > 1 %}
             when assessed.on_taxes
                 then
                     (assessed.line_amount + coalesce(earlier.tax_amount, 0))
                     * assessed.percent / 100
-            {%- endif %}
             else assessed.line_amount * assessed.percent / 100
         end as exact_amount
     from assessed
-    {%- if tax_order > 1 %}
-    left join (
-        select
-            parts.line_id,
-            sum(parts.part_amount) as tax_amount
-        from (
-            {%- for earlier in range(1, tax_order) %}
-            {%- if not loop.first %}
-            union all
-            {%- endif %}
-            select * from rounded_{{ earlier }}
-            {%- endfor %}
-        ) as parts
-        where not parts.is_inclusive
-        group by parts.line_id
-    ) as earlier on assessed.line_id = earlier.line_id
-    {%- endif %}
+    left join earlier_of_lines_{{ tax_order }} as earlier
+        on assessed.line_id = earlier.line_id
     where assessed.tax_order = {{ tax_order }}
 ),
 
-rounded_{{ tax_order }} as (
+parts_{{ tax_order }} as (
     select
-        parts.*,
+        exact_parts.*,
         case
-            when parts.rounding_level = 'line'
+            when exact_parts.rounding_level = 'line'
                 then {{ round_money(
-                    'parts.exact_amount', 'parts.rounding_decimals', 'parts.rounding_mode'
+                    'exact_parts.exact_amount', 'exact_parts.rounding_decimals',
+                    'exact_parts.rounding_mode'
                 ) }}
-            else parts.exact_amount
+            else exact_parts.exact_amount
         end as part_amount
-    from parts_{{ tax_order }} as parts
+    from exact_parts_{{ tax_order }} as exact_parts
 ),
 
 sums_{{ tax_order }} as (
     select
-        rounded.account_id,
-        rounded.currency_code,
-        rounded.tax_code,
-        rounded.tax_name,
-        rounded.jurisdiction,
-        rounded.percent,
-        rounded.on_taxes,
-        rounded.is_inclusive,
-        rounded.rounding_level,
-        rounded.rounding_decimals,
-        rounded.rounding_mode,
-        rounded.certificate,
+        parts.account_id,
+        parts.currency_code,
+        parts.tax_code,
+        parts.tax_name,
+        parts.jurisdiction,
+        parts.percent,
+        parts.on_taxes,
+        parts.is_inclusive,
+        parts.rounding_level,
+        parts.rounding_decimals,
+        parts.rounding_mode,
+        parts.certificate,
         count(*) as line_count,
-        sum(rounded.line_amount) as base_amount,
-        sum(rounded.exact_amount) as exact_amount,
-        sum(rounded.part_amount) as part_amount
-    from rounded_{{ tax_order }} as rounded
+        sum(parts.line_amount) as base_amount,
+        sum(parts.exact_amount) as exact_amount,
+        sum(parts.part_amount) as part_amount
+    from parts_{{ tax_order }} as parts
     group by
-        rounded.account_id,
-        rounded.currency_code,
-        rounded.tax_code,
-        rounded.tax_name,
-        rounded.jurisdiction,
-        rounded.percent,
-        rounded.on_taxes,
-        rounded.is_inclusive,
-        rounded.rounding_level,
-        rounded.rounding_decimals,
-        rounded.rounding_mode,
-        rounded.certificate
+        parts.account_id,
+        parts.currency_code,
+        parts.tax_code,
+        parts.tax_name,
+        parts.jurisdiction,
+        parts.percent,
+        parts.on_taxes,
+        parts.is_inclusive,
+        parts.rounding_level,
+        parts.rounding_decimals,
+        parts.rounding_mode,
+        parts.certificate
+),
+
+earlier_totals_{{ tax_order }} as (
+    {%- for earlier in range(tax_order) %}
+    {%- if not loop.first %}
+    union all
+    {%- endif %}
+    select
+        totals.account_id,
+        totals.currency_code,
+        totals.tax_amount
+    from totals_{{ earlier }} as totals
+    where not totals.is_inclusive
+    {%- endfor %}
+),
+
+earlier_of_invoices_{{ tax_order }} as (
+    select
+        totals.account_id,
+        totals.currency_code,
+        sum(totals.tax_amount) as tax_amount
+    from earlier_totals_{{ tax_order }} as totals
+    group by totals.account_id, totals.currency_code
+),
+
+invoiced_{{ tax_order }} as (
+    select
+        sums.*,
+        case when sums.on_taxes then coalesce(earlier.tax_amount, 0) else 0 end as taxes_in_base,
+        case
+            when sums.on_taxes and sums.rounding_level = 'invoice' and sums.certificate is null
+                then (sums.base_amount + coalesce(earlier.tax_amount, 0)) * sums.percent / 100
+            else sums.exact_amount
+        end as invoice_amount
+    from sums_{{ tax_order }} as sums
+    left join earlier_of_invoices_{{ tax_order }} as earlier
+        on
+            sums.account_id = earlier.account_id
+            and sums.currency_code = earlier.currency_code
 ),
 
 totals_{{ tax_order }} as (
-    -- of the invoice
     select
-        exact.*,
+        invoiced.*,
         case
-            when exact.rounding_level = 'line' then exact.part_amount
+            when invoiced.rounding_level = 'line' then invoiced.part_amount
             else {{ round_money(
-                'exact.invoice_amount', 'exact.rounding_decimals', 'exact.rounding_mode'
+                'invoiced.invoice_amount', 'invoiced.rounding_decimals', 'invoiced.rounding_mode'
             ) }}
         end as tax_amount
-    from (
-        select
-            sums.*,
-            {%- if tax_order > 1 %}
-            case when sums.on_taxes then coalesce(earlier.tax_amount, 0) else 0 end
-                as taxes_in_base,
-            case
-                when sums.on_taxes and sums.rounding_level = 'invoice' and sums.certificate is null
-                    then
-                        (sums.base_amount + coalesce(earlier.tax_amount, 0)) * sums.percent / 100
-                else sums.exact_amount
-            end as invoice_amount
-            {%- else %}
-            0::numeric as taxes_in_base,
-            sums.exact_amount as invoice_amount
-            {%- endif %}
-        from sums_{{ tax_order }} as sums
-        {%- if tax_order > 1 %}
-        left join (
-            select
-                totals.account_id,
-                totals.currency_code,
-                sum(totals.tax_amount) as tax_amount
-            from (
-                {%- for earlier in range(1, tax_order) %}
-                {%- if not loop.first %}
-                union all
-                {%- endif %}
-                select * from totals_{{ earlier }}
-                {%- endfor %}
-            ) as totals
-            where not totals.is_inclusive
-            group by totals.account_id, totals.currency_code
-        ) as earlier
-            on
-                sums.account_id = earlier.account_id
-                and sums.currency_code = earlier.currency_code
-        {%- endif %}
-    ) as exact
+    from invoiced_{{ tax_order }} as invoiced
 ),
-{% endfor %}
 
+{% endfor %}
 totals as (
     select * from totals_1
     union all

@@ -43,7 +43,7 @@ judged_calls as (
         usage.state = 'billed'
         and usage.period_month = {{ period_month }}
         and usage_rules.share is null
-        and exists (select 1 from accounts)
+        and exists (select asking.account_id from accounts as asking)
 ),
 
 judged_charges as (
@@ -70,7 +70,7 @@ judged_charges as (
     where
         charge.state = 'billed'
         and charge.period_month = {{ period_month }}
-        and exists (select 1 from accounts)
+        and exists (select asking.account_id from accounts as asking)
 )
 
 select

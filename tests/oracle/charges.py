@@ -232,7 +232,7 @@ class ChargeRater:
             method = "none"
         opened = dt.datetime(start.year, start.month, start.day)
         since = self.reference.service_start(match.service["service_code"])
-        if int(tariff["trial_days"]) and since is not None:
+        if method != "none" and int(tariff["trial_days"]) and since is not None:
             there = since.astimezone(zone_of(account["time_zone"])).date()
             trial_end = there + dt.timedelta(days=int(tariff["trial_days"]))
             opened = max(opened, dt.datetime(trial_end.year, trial_end.month, trial_end.day))

@@ -47,7 +47,9 @@ fees as (
         coalesce(first_moments.days_in_month, 30) as days_in_month,
         coalesce(first_moments.full_month_rule, 'any_day') as full_month_rule,
         coalesce(first_moments.end_rule, 'stated') as end_rule,
+        -- a trial shortens what is prorated; what is charged whole is charged from its first day
         case
+            when first_moments.proration_used = 'none' then first_moments.stated_clock::date
             when first_moments.proration_used = 'seconds'
                 then greatest(first_moments.stated_clock, first_moments.trial_end)
             else greatest(first_moments.stated_clock::date, first_moments.trial_end)

@@ -41,14 +41,14 @@ select
     dated.currency_code as to_currency,
     dated.period_start_at,
     dated.period_end_at,
-    max(dated.rate) filter (where dated.is_last) as end_rate,
+    (max(dated.rate) filter (where dated.is_last))::numeric(20, 10) as end_rate,
     max(dated.valid_from) filter (where dated.is_last) as end_rate_from,
     case
         when
             sum(dated.seconds)
             = extract(epoch from dated.period_end_at - dated.period_start_at)
             then round(sum(dated.rate * dated.seconds) / sum(dated.seconds), 10)
-    end as average_rate
+    end::numeric(20, 10) as average_rate
 from dated
 group by
     dated.exchange_source,

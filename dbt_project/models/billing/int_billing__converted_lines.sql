@@ -168,7 +168,7 @@ rated as (
             and lines.period_month = days.period_month
             and lines.charge_class = days.charge_class
             and lines.currency_code = days.currency_code
-            and lines.product_code is not distinct from days.product_code
+            and (days.line_kind = 'usage' or lines.product_code = days.product_code)
             -- what allowances and volume prices take off has the mean rate of the usage
             and case
                 when lines.line_kind in ('allowance', 'volume') then 'usage'
@@ -196,7 +196,7 @@ select
     lines.record_count,
     lines.quantity,
     lines.unit,
-    lines.unrounded_amount,
+    lines.unrounded_amount::numeric(28, 14) as unrounded_amount,
     lines.line_amount::numeric(28, 14) as line_amount,
     lines.detail
 from lines
@@ -214,7 +214,7 @@ select
     converted.record_count,
     converted.quantity,
     converted.unit,
-    converted.converted_amount as unrounded_amount,
+    converted.converted_amount::numeric(28, 14) as unrounded_amount,
     {{ round_money(
         'converted.converted_amount', 'converted.exchange_decimals',
         'converted.exchange_rounding_mode'
@@ -245,7 +245,7 @@ select
     converted.record_count,
     converted.quantity,
     converted.unit,
-    converted.unrounded_amount,
+    converted.unrounded_amount::numeric(28, 14) as unrounded_amount,
     converted.line_amount::numeric(28, 14) as line_amount,
     coalesce(converted.detail, '{}'::jsonb) || jsonb_build_object(
         'problem',

@@ -130,9 +130,9 @@ select
     valued.record_count,
     null::numeric as quantity,
     null::text as unit,
-    -valued.exact_amount as unrounded_amount,
+    -valued.exact_amount::numeric(28, 14) as unrounded_amount,
     {{ round_money('-valued.exact_amount', 'valued.rounding_decimals', 'valued.rounding_mode') }}
-        as line_amount,
+    ::numeric(28, 14) as line_amount,
     jsonb_strip_nulls(jsonb_build_object(
         'base_amount', valued.base_amount,
         'percent', valued.percent,

@@ -186,16 +186,16 @@ select
         else valued.invoice_currency
     end as currency_code,
     valued.line_count as record_count,
-    valued.units as quantity,
+    valued.units::numeric(24, 4) as quantity,
     case valued.charge_rule
         when 'per_record' then 'records'
         when 'per_minute' then 'minutes'
         when 'per_number' then 'numbers'
         when 'per_service' then 'services'
     end as unit,
-    valued.exact_amount as unrounded_amount,
+    valued.exact_amount::numeric(28, 14) as unrounded_amount,
     {{ round_money('valued.exact_amount', 'valued.rounding_decimals', 'valued.rounding_mode') }}
-        as line_amount,
+    ::numeric(28, 14) as line_amount,
     jsonb_strip_nulls(jsonb_build_object(
         'charge_rule', valued.charge_rule,
         'base_amount', case when valued.unit_amount is null then valued.base_amount end,

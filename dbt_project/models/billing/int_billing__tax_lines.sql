@@ -296,8 +296,8 @@ select
     tax_lines.line_count as record_count,
     null::numeric as quantity,
     null::text as unit,
-    tax_lines.unrounded_amount,
-    tax_lines.line_amount,
+    tax_lines.unrounded_amount::numeric(28, 14) as unrounded_amount,
+    tax_lines.line_amount::numeric(28, 14) as line_amount,
     tax_lines.detail
 from tax_lines
 where

@@ -78,7 +78,7 @@ select
     'usage' as line_kind,
     usage_rules.charge_class,
     null::text as product_code,
-    usage_rules.share
+    usage_rules.share::numeric(30, 20) as share
 from accounts
 cross join usage_rules
 where usage_rules.share is not null
@@ -91,7 +91,7 @@ select
     coalesce(
         sum(judged_calls.amount * judged_calls.share) / nullif(sum(judged_calls.amount), 0),
         avg(judged_calls.share)
-    ) as share
+    )::numeric(30, 20) as share
 from judged_calls
 group by judged_calls.account_id, judged_calls.charge_class
 union all
@@ -109,6 +109,6 @@ select
                     / nullif(sum(judged_charges.amount), 0),
                     avg(judged_charges.share)
                 )
-    end as share
+    end::numeric(30, 20) as share
 from judged_charges
 group by judged_charges.account_id, judged_charges.charge_class, judged_charges.product_code

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from tests.cases.book import Given
-from tests.cases.results import Ask, Results, Row
-from tests.cases.world import SOME_MONTH, SOME_START, Bench
+from tests.cases.results import Ask, Results, amount_of
+from tests.cases.world import SOME_MONTH, SOME_START, Bench, Record
 
 _DATA = "1002"
 _PREFIX = "44"
 # Another month of the quarter that the cases' month ends.
 _EARLIER_MONTH = date(2026, 8, 1)
 _EARLIER_START = "2026-08-15T12:00:00Z"
+_KINDS = ("usage", "volume", "cap", "commitment")
 
 
 def tiers(bench: Bench, given: Given) -> dict[str, Ask]:
@@ -59,15 +60,16 @@ def one_price(bench: Bench, given: Given) -> dict[str, Ask]:
 def spent(bench: Bench, given: Given) -> dict[str, Ask]:
     """An amount used, with a commitment or a cap, all in cents."""
     account = _service(bench)
-    _use(bench, Decimal(given["used_cents"]) / 100, SOME_START, is_amount=True)
+    records = _use(bench, Decimal(given["used_cents"]) / 100, SOME_START, is_amount=True)
     for name, rule in (("minimum_cents", "minimum"), ("maximum_cents", "maximum")):
         if name in given:
             _limit(bench, rule, Decimal(given[name]) / 100)
     month = bench.invoiced()
-    return {
-        "true_up_cents": lambda results: results.invoice(month, account)["commitment_amount"] * 100,
-        "discount_cents": lambda results: -results.invoice(month, account)["cap_amount"] * 100,
-    }
+
+    def cents(kind: str, sign: int) -> Ask:
+        return lambda results: _lines(results, month, account, records, (kind,)) * 100 * sign
+
+    return {"true_up_cents": cents("commitment", 1), "discount_cents": cents("cap", -1)}
 
 
 def _pricing(bench: Bench, given: Given) -> str:
@@ -86,22 +88,23 @@ def _service(bench: Bench) -> str:
     return bench.service(bench.plan(bench.deck(), data_deck_code=data))
 
 
-def _use(bench: Bench, quantity: Decimal, start: str, *, is_amount: bool) -> None:
+def _use(bench: Bench, quantity: Decimal, start: str, *, is_amount: bool) -> list[Record]:
     """One record of so many units (bytes), or of an amount of money; none of nothing."""
     if quantity == 0:
-        return
+        return []
     if not is_amount:
-        bench.usage(
+        record = bench.usage(
             {
                 "usage_type": "data", "bytes_up": 0, "bytes_down": int(quantity),
                 "start_time": start,
             }
         )  # fmt: skip
-        return
+        return [record]
     # The amount of each month has a code of its own to be priced by.
     prefix = f"{_PREFIX}{start[6]}"
     bench.rate(bench.code, prefix, price_per_call=quantity)
-    bench.usage({"called_number": f"{prefix}70090000", "duration": 60, "start_time": start})
+    values = {"called_number": f"{prefix}70090000", "duration": 60, "start_time": start}
+    return [bench.usage(values)]
 
 
 def _charged(
@@ -116,8 +119,8 @@ def _charged(
         "tier_schedule", schedule_code=bench.code, schedule_name=bench.code, unit_size=size,
         **schedule,
     )  # fmt: skip
-    _use(bench, quantity * size, SOME_START, is_amount=is_amount)
-    _use(bench, earlier * size, _EARLIER_START, is_amount=is_amount)
+    records = _use(bench, quantity * size, SOME_START, is_amount=is_amount)
+    records += _use(bench, earlier * size, _EARLIER_START, is_amount=is_amount)
     bench.add(
         "volume_price", volume_code=bench.code, volume_name=bench.code, price_scope="account",
         scope_code=account, schedule_code=bench.code, counter_period="quarter",
@@ -129,13 +132,12 @@ def _charged(
         if name in given:
             _limit(bench, name, given[name])
     month = bench.invoiced()
-    check = _billed_before(bench, given, account)
+    check = _billed_before(bench, given, account, records)
 
     def of(*kinds: str) -> Ask:
         def ask(results: Results) -> Any:
             check(results)
-            invoice = results.invoice(month, account)
-            return sum((invoice[f"{kind}_amount"] for kind in kinds), Decimal(0))
+            return _lines(results, month, account, records, kinds)
 
         return ask
 
@@ -146,11 +148,13 @@ def _charged(
         "gross": of("usage", "volume"),
         "top_up": of("commitment"),
         "discount": lambda results: -discount(results),
-        "total": of("usage", "volume", "cap", "commitment"),
+        "total": of(*_KINDS),
     }
 
 
-def _billed_before(bench: Bench, given: Given, account: str) -> Callable[[Results], None]:
+def _billed_before(
+    bench: Bench, given: Given, account: str, records: list[Record]
+) -> Callable[[Results], None]:
     """What the case says was billed before must be what the earlier invoice says."""
     if "previous_billed" not in given:
         return lambda results: None
@@ -158,16 +162,25 @@ def _billed_before(bench: Bench, given: Given, account: str) -> Callable[[Result
     said = Decimal(given["previous_billed"])
 
     def check(results: Results) -> None:
-        billed = _net(results.invoice(month, account))
+        billed = _lines(results, month, account, records, _KINDS)
         if billed != said:
             raise LookupError(f"the invoice before is of {billed}, not of {said}")
 
     return check
 
 
-def _net(invoice: Row) -> Decimal:
+def _lines(
+    results: Results, month: date, account: str, records: list[Record], kinds: Sequence[str]
+) -> Decimal:
+    """The lines of these kinds; without any there is nothing to pay, if all usage was rated."""
+    for record in records:
+        amount_of(results.leg(record))
     return sum(
-        (invoice[f"{kind}_amount"] for kind in ("usage", "volume", "cap", "commitment")),
+        (
+            Decimal(line["line_amount"])
+            for line in results.lines(month, account)
+            if line["line_kind"] in kinds
+        ),
         Decimal(0),
     )
 

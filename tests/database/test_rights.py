@@ -42,6 +42,10 @@ REFERENCE = {
     "rate_step": {
         "deck_code": "d", "prefix": "1", "from_second": 60, "price_per_minute": "0.02",
     },
+    "tier_schedule": {"schedule_code": "t", "schedule_name": "T", "pricing": "graduated"},
+    "tier": {"schedule_code": "t", "above": 0, "unit_price": "0.02"},
+    "volume_price": {"volume_code": "v", "volume_name": "V", "schedule_code": "t"},
+    "spend_limit": {"limit_code": "l", "limit_name": "L", "limit_rule": "minimum", "amount": 1},
     "collector": {
         "collector_code": "c", "protocol": "folder", "directory": "/srv/outbox",
         "rules": '[{"name": "*.csv"}]',

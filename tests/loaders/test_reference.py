@@ -49,6 +49,13 @@ FILES = {
     "USF,Universal service,fund,own_state,lines,own_harbour\n",
     "tax_rate": "tax_code,tax_name,jurisdiction,percent\nSALES,Sales tax,US/NY,8.875\n",
     "exemption": "account_code,exempt_from,certificate\nA2,tax,NY-12345\n",
+    "tier_schedule": "schedule_code,schedule_name,pricing,unit_size\n"
+    "MINUTES,By the minute,graduated,60\n",
+    "tier": "schedule_code,above,up_to,unit_price\nMINUTES,0,1000,0.10\nMINUTES,1000,,0.05\n",
+    "volume_price": "volume_code,volume_name,price_scope,scope_code,schedule_code,usage_type\n"
+    "V,Minutes,account,A1,MINUTES,voice\n",
+    "spend_limit": "limit_code,limit_name,limit_rule,price_scope,scope_code,amount\n"
+    "MIN,Commitment,minimum,account,A1,100\n",
     "rate": "deck_code,prefix,price_per_minute,valid_from,valid_to\n"
     "R,1,0.01,,2026-10-01\nR,1,0.012,2026-10-01,\nR,44,0.01,,\n",
     "time_band": "deck_code,band_code,weekdays,from_time,to_time,weight\n"
@@ -117,7 +124,7 @@ def test_defaults_dates_and_types(empty_warehouse: Warehouse) -> None:
     ) == [(True, "after_minimum", 4, None, "-infinity", "infinity", "infinity")]
     assert warehouse.rows(
         "select price_per_minute::text, valid_from::text, valid_to::text from reference.rate "
-        "order by valid_from"
+        "where prefix = '1' order by valid_from"
     ) == [
         ("0.0100000000", "-infinity", "2026-10-01 00:00:00+00"),
         ("0.0120000000", "2026-10-01 00:00:00+00", "infinity"),
@@ -375,6 +382,82 @@ def test_refusals_of_money(
     assert words in refusal.reason
 
 
+@pytest.mark.parametrize(
+    ("kind", "rows", "line", "column", "value", "words"),
+    [
+        ("tier", "schedule_code,above,up_to,unit_price\nMONEY,5,,1", 2, "above", "5",
+         "where the first tier of schedule MONEY begins; it must be above 0"),
+        ("tier", "schedule_code,above,up_to,unit_price\nMONEY,0,10,1\nMONEY,20,,1", 3, "above",
+         "20", "schedule MONEY has no tier for quantities above 10, up to 20"),
+        ("tier", "schedule_code,above,up_to,unit_price\nMONEY,0,10,1\nMONEY,9.5,,1", 3, "above",
+         "9.5", "overlaps the tier of schedule MONEY above 0, which goes up to 10"),
+        ("tier", "schedule_code,above,up_to,unit_price\nMONEY,0,,1\nMONEY,10,,1", 3, "above",
+         "10", "above 0, which goes up to any quantity"),
+        ("tier", "schedule_code,above,up_to,unit_price\nMONEY,0,10,1\nMONEY,10,20,1", 3, "up_to",
+         "20", "leave it empty in the last tier"),
+        # Beside what is known already.
+        ("tier", "schedule_code,above,up_to,unit_price\nMINUTES,0,500,1", 2, "above", "1000",
+         "schedule MINUTES has no tier for quantities above 500, up to 1000"),
+        ("tier", "schedule_code,above,up_to,unit_price\nMONEY,0,0,1", 2, "up_to", "0",
+         "must be more than above"),
+        ("tier", "schedule_code,above,unit_price\nMONEY,0,", 2, "unit_price", None,
+         "give at least one of the three"),
+        ("tier", "schedule_code,above,unit_price\nNONE,0,1", 2, "schedule_code", "NONE",
+         "no such tier schedule"),
+        ("tier", "schedule_code,above,unit_price\nBOXES,0,1", 2, "schedule_code", "BOXES",
+         "is priced by packages and has no tiers"),
+        ("tier", "schedule_code,above,up_to,rate_percent\nMINUTES,0,1000,5", 2, "rate_percent", "5",
+         "is only for schedules that count an amount"),
+        ("tier_schedule", "schedule_code,schedule_name,pricing\nX,X,package", 2, "package_size",
+         None, "must be given when pricing is package"),
+        ("tier_schedule", "schedule_code,schedule_name,pricing\nX,X,cheap", 2, "pricing", "cheap",
+         "must be one of graduated, volume, package"),
+        ("volume_price", "volume_code,volume_name,schedule_code\nW,W,NONE", 2, "schedule_code",
+         "NONE", "no such tier schedule"),
+        ("volume_price", "volume_code,volume_name,schedule_code,usage_type\nW,W,EMPTY,voice", 2,
+         "schedule_code", "EMPTY", "has no tiers"),
+        ("volume_price", "volume_code,volume_name,schedule_code\nW,W,MINUTES", 2, "usage_type",
+         None, "must be given: schedule MINUTES counts billed_units"),
+        ("volume_price", "volume_code,volume_name,schedule_code,usage_type\nV,W,BOXES,voice", 2,
+         "schedule_code", "BOXES", "counts records in units of 1, and other rows of V count"),
+        ("volume_price", "volume_code,volume_name,schedule_code,usage_type,counter\n"
+         "V,W,MINUTES,voice,group", 2, "counter", "group", "is shared by the bill group"),
+        ("volume_price", "volume_code,volume_name,schedule_code,usage_type,charge_classes\n"
+         "W,W,MINUTES,voice,local mars", 2, "charge_classes", "local mars",
+         "mars is no charge class"),
+        ("volume_price", "volume_code,volume_name,schedule_code,price_scope,scope_code\n"
+         "W,W,BOXES,plan,NONE", 2, "scope_code", "NONE", "no such plan"),
+        ("volume_price", "volume_code,volume_name,schedule_code,price_scope,scope_code\n"
+         "W,W,EUROS,plan,P", 2, "scope_code", "P",
+         "has a deck of voice in USD, and schedule EUROS is in EUR"),
+        ("spend_limit", "limit_code,limit_name,limit_rule,price_scope,scope_code,amount,"
+         "currency_code\nL,L,minimum,account,A1,10,EUR", 2, "currency_code", "EUR",
+         "is not that of account A1, which pays in USD"),
+        ("spend_limit", "limit_code,limit_name,limit_rule,amount,line_kinds\n"
+         "L,L,minimum,10,usage commitment", 2, "line_kinds", "usage commitment",
+         "a minimum cannot count commitments"),
+        ("spend_limit", "limit_code,limit_name,limit_rule,amount,line_kinds\n"
+         "L,L,maximum,10,usage tax", 2, "line_kinds", "usage tax", "a space"),
+    ],
+)  # fmt: skip
+def test_refusals_of_volume_prices(
+    volume_warehouse: Warehouse,
+    kind: str,
+    rows: str,
+    line: int,
+    column: str,
+    value: str | None,
+    words: str,
+) -> None:
+    before = volume_warehouse.rows(f"select count(*) from reference.{kind}")
+    with pytest.raises(ReferenceRefused) as refused:
+        _load(volume_warehouse, kind, f"{rows}\n")
+    (refusal,) = refused.value.refusals
+    assert (refusal.line, refusal.column, refusal.value) == (line, column, value)
+    assert words in refusal.reason
+    assert volume_warehouse.rows(f"select count(*) from reference.{kind}") == before
+
+
 def test_a_price_that_can_be_converted_is_taken(money_warehouse: Warehouse) -> None:
     result = _load(
         money_warehouse, "account",
@@ -422,6 +505,23 @@ def _with_currencies(_loaded: Warehouse) -> Warehouse:
 def money_warehouse(_with_currencies: Warehouse, tmp_path: Path) -> Warehouse:
     """With decks and accounts in several currencies."""
     return Warehouse(_with_currencies.connection, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def _with_schedules(_loaded: Warehouse) -> Warehouse:
+    _load(
+        _loaded, "tier_schedule",
+        "schedule_code,schedule_name,pricing,measure,package_size,package_price,currency_code\n"
+        "MONEY,Money,graduated,amount,,,USD\nEMPTY,Empty,volume,billed_units,,,USD\n"
+        "BOXES,Boxes,package,records,10,5,USD\nEUROS,Euros,package,records,10,5,EUR\n",
+    )  # fmt: skip
+    return _loaded
+
+
+@pytest.fixture
+def volume_warehouse(_with_schedules: Warehouse, tmp_path: Path) -> Warehouse:
+    """With schedules of every kind."""
+    return Warehouse(_with_schedules.connection, tmp_path)
 
 
 def test_refusals_of_the_file_as_a_whole(reference_warehouse: Warehouse) -> None:

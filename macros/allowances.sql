@@ -12,7 +12,11 @@
     {%- set late -%}
         case
             when {{ allowance }}.proration in ('start', 'both')
-                then greatest(({{ held_from }} at time zone {{ zone }})::date - {{ first_day }}, 0)
+                then
+                    (
+                        greatest({{ held_from }}, {{ months }}.period_start_at)
+                        at time zone {{ zone }}
+                    )::date - {{ first_day }}
             else 0
         end
     {%- endset -%}
@@ -20,13 +24,12 @@
         case
             when {{ allowance }}.proration in ('end', 'both')
                 then
-                    greatest(
-                        {{ next_day }} - 1
-                        - (
-                            ({{ held_to }} - interval '1 microsecond') at time zone {{ zone }}
-                        )::date,
-                        0
-                    )
+                    {{ next_day }} - 1 - (
+                        (
+                            least({{ held_to }}, {{ months }}.period_end_at)
+                            - interval '1 microsecond'
+                        ) at time zone {{ zone }}
+                    )::date
             else 0
         end
     {%- endset -%}
@@ -44,12 +47,25 @@
 {% macro allowance_passes() -%}
     {#- How many times the calls must be gone through: once for each allowance that is used before
         or after another one. A dry run is compiled before that is known. -#}
-    {%- set most = 12 -%}
+    {%- set most = 20 -%}
     {%- if is_dry() -%}{{ return(most) }}{%- endif -%}
     {%- set grants = ref('int_billing__allowance_grants') -%}
     {%- if not execute or flags.WHICH not in ('build', 'run') -%}{{ return(1) }}{%- endif -%}
     {%- set passes = run_query('select max(pass_no) from ' ~ grants).rows[0][0] or 0 -%}
     {{ return(passes | int) }}
+{%- endmacro %}
+
+{% macro checked_pass(pass_no) -%}
+    {#- A dry run that goes through too few passes says so, in the words of a cast. -#}
+    {%- if is_dry() -%}
+    case
+        when {{ pass_no }} > {{ allowance_passes() }}
+            then 'more than {{ allowance_passes() }} allowances in one order: too many to try out'
+        else ({{ pass_no }})::text
+    end::integer
+    {%- else -%}
+    ({{ pass_no }})::integer
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro allowance_balances() -%}

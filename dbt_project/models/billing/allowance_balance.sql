@@ -73,7 +73,9 @@ bounded as (
                         least(
                             kept.kept_units,
                             kept.rollover_maximum - coalesce(
-                                sum(kept.kept_units) over (
+                                sum(kept.kept_units) filter (
+                                    where kept.is_new or kept.grant_kind = 'rollover'
+                                ) over (
                                     partition by
                                         kept.period_month, kept.holder_kind, kept.holder_key,
                                         kept.allowance_code

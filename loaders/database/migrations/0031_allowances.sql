@@ -34,7 +34,8 @@ create table reference.allowance (
     rollover_limit numeric(24, 4) check (rollover_limit >= 0),
     rollover_maximum numeric(24, 4) check (rollover_maximum >= 0),
     rollover_periods integer check (rollover_periods > 0),
-    constraint allowance_of_money_has_currency check ((unit = 'money') = (currency_code is not null)),
+    constraint allowance_of_money_has_currency
+    check ((unit = 'money') = (currency_code is not null)),
     constraint allowance_real_is_seconds check (consumes = 'billed' or unit = 'seconds'),
     constraint allowance_of_account_is_shared
     check (granted_per = 'service' or shared_by <> 'service'),
@@ -145,10 +146,10 @@ select reference.date_twice('allowance_purchase', 'purchase_code');
 create function reference.add_whole(taken numeric, demand numeric, room numeric)
 returns numeric language sql immutable strict parallel safe
 return case when taken + demand <= room then taken + demand else taken end;
-create aggregate reference.taken_whole(demand numeric, room numeric) (
+create aggregate reference.taken_whole (demand numeric, room numeric)(
     sfunc = reference.add_whole, stype = numeric, initcond = '0', parallel = safe
 );
-comment on aggregate reference.taken_whole(numeric, numeric) is
+comment on aggregate reference.taken_whole (numeric, numeric) is
 'Units taken of a room by calls that take all they need or nothing, in their order.';
 
 reset role;

@@ -65,6 +65,21 @@
     {%- set ns = leg ~ '.' ~ side -%}
     case
         when {{ ns }}_unrounded_amount is null then null
+        {%- if side == 'retail' %}
+        when {{ leg }}.price_basis = 'supplier'
+            then concat(
+                'the supplier''s price of ', {{ plain(leg ~ '.supplier_amount') }},
+                ' x ' || nullif({{ leg }}.supplier_terms ->> 'charge_multiplier', '1'),
+                ' with ' || nullif({{ leg }}.supplier_terms ->> 'markup_percent', '0') || ' %',
+                ', at least ' || nullif({{ leg }}.supplier_terms ->> 'markup_floor', '0') || ',',
+                case
+                    when
+                        {{ leg }}.supplier_terms ->> 'markup_percent' <> '0'
+                        or {{ leg }}.supplier_terms ->> 'markup_floor' <> '0'
+                        then ' on top'
+                end
+            )
+        {%- endif %}
         when
             {{ leg }}.usage_type = 'voice'
             and {{ leg }}.billable_seconds <= nullif({{ ns }}_grace_seconds, 0)
@@ -74,13 +89,16 @@
             )
         when {{ leg }}.usage_type = 'voice'
             then concat(
-                {{ plain(leg ~ '.billable_seconds') }}, ' s billed as ', {{ ns }}_billed_seconds,
+                {{ plain(leg ~ '.billable_seconds') }}, ' s billed as ',
+                {{ plain(
+                    '(' ~ ns ~ '_billed_seconds - coalesce(' ~ ns ~ '_unbilled_fraction, 0))'
+                ) }},
                 ' s (', {{ ns }}_minimum_seconds, '/', {{ ns }}_increment_seconds, ')',
                 case
+                    when jsonb_array_length({{ ns }}_parts) > 1
+                        then concat(' in ', jsonb_array_length({{ ns }}_parts), ' parts')
                     when {{ ns }}_unit_price is not null
                         then concat(' at ', {{ plain(ns ~ '_unit_price') }}, ' per call')
-                    when {{ ns }}_parts is not null
-                        then concat(' in ', jsonb_array_length({{ ns }}_parts), ' steps')
                     else concat(
                         ' at ', {{ plain(ns ~ '_price_per_minute') }}, ' per minute',
                         ' of ' || nullif({{ ns }}_minute_seconds, 60) || ' s'
@@ -113,7 +131,12 @@
     {%- set currency = leg ~ ('.currency_code' if side == 'retail' else '.cost_currency_code') -%}
     {{ units_in_words(leg, side) }} || ' = ' || {{ plain(ns ~ '_usage_amount') }}
     || concat(
-        '; connection fee ' || {{ plain('nullif(' ~ ns ~ '_connection_fee, 0)') }},
+        {%- if side == 'retail' %}
+        case when {{ leg }}.price_basis = 'supplier' then '; fee ' else '; connection fee ' end
+        {%- else %}
+        '; connection fee '
+        {%- endif %}
+        || {{ plain('nullif(' ~ ns ~ '_connection_fee, 0)') }},
         '; the minimum charge of ' || {{ plain(ns ~ '_minimum_charge') }} || ' adds '
         || {{ plain('nullif(' ~ ns ~ '_minimum_top_up, 0)') }},
         '; the maximum charge of ' || {{ plain(ns ~ '_maximum_charge') }}
@@ -160,11 +183,14 @@
     )
 {%- endmacro %}
 
-{% macro run_items(row) -%}
+{% macro run_items(row, has_version=false) -%}
     {#- The run that decided, as items of section `Rated by`. -#}
     (80, 'Rated by', 1, 'rating run', concat(
         {{ row }}.rating_run_id, ' (', {{ row }}.run_kind, '), attempt ', {{ row }}.attempt
     )),
+    {%- if has_version %}
+    (80, 'Rated by', 7, 'rules', 'version ' || {{ row }}.rating_version),
+    {%- endif %}
     (80, 'Rated by', 2, 'reason', {{ row }}.run_reason),
     (80, 'Rated by', 3, 'closed', {{ instant_in_words(row ~ '.closed_at') }}),
     (80, 'Rated by', 4, 'reference known until', {{ instant_in_words(row ~ '.reference_cutoff') }}),

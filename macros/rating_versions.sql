@@ -8,7 +8,7 @@
     {#- The versions that the current run's usage may need. Periods are worked out later: the days
         of the run say which they can be, give or take a day for zones and a month where accounts
         have anchor days. A dry run is compiled before it is known; there all are (see
-        priced_by_version). Asked without ref and source: unit tests would have to give both. -#}
+        int_rating__priced_by_period). Asked without ref and source: unit tests would have to give both. -#}
     {%- if is_dry() -%}
         {{ return(rating_versions()) }}
     {%- endif -%}
@@ -58,30 +58,5 @@
             ) }} < pins.valid_to
             and {{ known_at_cutoff('pins') }}
     where coalesce(pins.rating_version, {{ rating_versions() | last }}) = {{ rating_version }}
-    {%- endif -%}
-{%- endmacro %}
-
-{% macro priced_by_version() -%}
-    {#- int_rating__priced in the versions that the run needs. Both are named, whatever it needs, so
-        that dbt builds them first. -#}
-    {%- set models = {
-        1: ref('int_rating__priced', v=1),
-        2: ref('int_rating__priced', v=2),
-    } -%}
-    {%- set needed = rating_versions_of_run() -%}
-    {%- if needed | length == 1 -%}
-    {{ models[needed[0]] }}
-    {%- else -%}
-    (
-        {%- for version in needed %}
-        select * from {{ models[version] }}
-        {%- if is_dry() %}
-        where 'DRY RUN VERSION {{ version }}' = ''
-        {%- endif %}
-        {%- if not loop.last %}
-        union all
-        {%- endif -%}
-        {%- endfor %}
-    )
     {%- endif -%}
 {%- endmacro %}

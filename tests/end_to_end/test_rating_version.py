@@ -117,7 +117,7 @@ def test_a_call_of_an_old_month_is_rated_anew_as_that_month_was(
     assert totals is not None and totals["rated_count"] == 1
     assert _rated(warehouse)[-1] == (1, Decimal("0.6"), Decimal("0.6"))
     # A run that meets one version reads no other.
-    compiled = warehouse.target / "compiled/ratehouse/models/rating/int_rating__decided.sql"
-    text = compiled.read_text()
+    folder = warehouse.target / "compiled/ratehouse/models/rating"
+    text = (folder / "int_rating__priced_by_period.sql").read_text()
     assert "int_rating__priced_v1" in text
     assert '"int_rating__priced"' not in text and "union all" not in text

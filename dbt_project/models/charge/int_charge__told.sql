@@ -81,6 +81,9 @@ cross join lateral (
     (60, 'Price', 21, 'whole periods', charges.full_periods::text),
     (60, 'Price', 22, 'trailing part', {{ plain('nullif(charges.trailing_part, 0)') }}),
     (60, 'Price', 23, 'part charged', {{ plain('charges.charged_part') }}),
+    (60, 'Price', 25, 'terms of events', nullif(replace(btrim(
+        charges.event_terms::text, '{}'
+    ), '"', ''), '')),
     (60, 'Price', 24, 'invoiced by', replace(charges.invoice_timing, '_', ' ')),
     (60, 'Price', 60, 'unrounded', {{ plain('charges.unrounded_amount') }}),
     (60, 'Price', 61, 'rounding', case

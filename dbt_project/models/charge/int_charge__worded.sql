@@ -43,6 +43,11 @@ select
                         then
                             ': the cost is all but ' || {{ plain('charges.margin_percent') }}
                             || ' % of the price'
+                    when 'percentage'
+                        then concat(
+                            ': ', charges.event_terms ->> 'percentage', ' % of it',
+                            ' and ' || nullif(charges.event_terms ->> 'event_fee', '0')
+                        )
                     when 'add_on' then ': the cost and ' || {{ plain('charges.add_on_amount') }}
                     else ': ' || charges.price_mode
                 end

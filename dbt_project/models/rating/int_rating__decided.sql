@@ -28,7 +28,7 @@ with gross as (
         {%- else %}
         leg.retail_gross_amount as charged_gross_amount
         {%- endif %}
-    from {{ priced_by_version() }} as leg
+    from {{ ref('int_rating__priced_by_period') }} as leg
 ),
 
 priced as (

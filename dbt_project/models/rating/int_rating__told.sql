@@ -27,6 +27,7 @@ cross join lateral (
     (30, 'In plain words', 7, 'charge', legs.charge_words),
     (30, 'In plain words', 8, 'cost', legs.cost_words),
     (30, 'In plain words', 9, 'margin', legs.margin_words),
+    (30, 'In plain words', 10, 'compared', legs.compared_words),
     (40, 'Values', 1, 'usage number', legs.usage_id::text),
     (40, 'Values', 2, 'leg', legs.leg_no::text),
     (40, 'Values', 3, 'usage type', legs.usage_type),
@@ -43,6 +44,11 @@ cross join lateral (
     (40, 'Values', 14, 'carrier access code', legs.carrier_access_code),
     (40, 'Values', 15, 'location routing number', legs.lrn_number::text),
     (40, 'Values', 16, 'disposition', legs.disposition),
+    (40, 'Values', 17, 'visited network', legs.visited_network),
+    (
+        40, 'Values', 18, 'supplier''s price',
+        {{ plain('legs.supplier_amount') }} || ' ' || legs.supplier_currency_code
+    ),
     (50, 'Decision', 1, 'state', legs.state),
     (50, 'Decision', 2, 'reason', legs.reason),
     (50, 'Decision', 3, 'field', legs.reason_field),
@@ -68,6 +74,8 @@ cross join lateral (
     (50, 'Decision', 19, 'LATA', legs.lata_scope),
     (50, 'Decision', 20, 'local', case legs.is_local when true then 'yes' when false then 'no' end),
     (50, 'Decision', 21, 'charge class', legs.charge_class),
+    (50, 'Decision', 24, 'roaming zone', legs.zone_code),
+    (50, 'Decision', 25, 'priced by', legs.price_basis),
     (50, 'Decision', 22, 'money at risk', {{ plain('legs.at_risk_amount') }}),
     (50, 'Decision', 23, 'billing period', to_char(legs.period_month, 'YYYY-MM')),
     {%- for side, title, section_no in [('retail', 'Price', 60), ('cost', 'Cost', 70)] %}
@@ -126,42 +134,57 @@ cross join lateral (
         case when {{ ns }}_is_per_call then 'price per call' else 'price per unit' end,
         {{ plain(ns ~ '_unit_price') }}
     ),
-    ({{ place }}, 40, 'usage', {{ plain(ns ~ '_usage_amount') }}),
-    ({{ place }}, 41, 'connection fee', {{ plain(ns ~ '_connection_fee') }}),
-    ({{ place }}, 42, 'minimum charge', {{ plain(ns ~ '_minimum_charge') }}),
-    ({{ place }}, 43, 'minimum top-up', {{ plain(ns ~ '_minimum_top_up') }}),
-    ({{ place }}, 44, 'maximum charge', {{ plain(ns ~ '_maximum_charge') }}),
-    ({{ place }}, 45, 'maximum reduction', {{ plain(ns ~ '_maximum_reduction') }}),
+    (
+        {{ place }}, 23, 'not billed of the last second', {{ plain(ns ~ '_unbilled_fraction') }}
+    ),
     {%- if side == 'retail' %}
-    ({{ place }}, 46, 'discount percent', case
+    ({{ place }}, 24, 'rounded up together with others by', legs.rounding_group ->> 'by'),
+    ({{ place }}, 25, 'terms of pre-rated records', nullif(replace(btrim(
+        legs.supplier_terms::text, '{}'
+    ), '"', ''), '')),
+    {%- endif %}
+    ({{ place }}, 940, 'usage', {{ plain(ns ~ '_usage_amount') }}),
+    ({{ place }}, 941, 'connection fee', {{ plain(ns ~ '_connection_fee') }}),
+    ({{ place }}, 942, 'minimum charge', {{ plain(ns ~ '_minimum_charge') }}),
+    ({{ place }}, 943, 'minimum top-up', {{ plain(ns ~ '_minimum_top_up') }}),
+    ({{ place }}, 944, 'maximum charge', {{ plain(ns ~ '_maximum_charge') }}),
+    ({{ place }}, 945, 'maximum reduction', {{ plain(ns ~ '_maximum_reduction') }}),
+    {%- if side == 'retail' %}
+    ({{ place }}, 946, 'discount percent', case
         when legs.retail_rate_id is not null then {{ plain('nullif(legs.discount_percent, 0)') }}
     end),
-    ({{ place }}, 47, 'discount', {{ plain('legs.retail_discount_amount') }}),
+    ({{ place }}, 947, 'discount', {{ plain('legs.retail_discount_amount') }}),
     {%- endif %}
-    ({{ place }}, 60, 'unrounded', {{ plain(ns ~ '_unrounded_amount') }}),
-    ({{ place }}, 61, 'rounding', case
+    ({{ place }}, 960, 'unrounded', {{ plain(ns ~ '_unrounded_amount') }}),
+    ({{ place }}, 961, 'rounding', case
         when {{ ns }}_amount is null then null
         {%- if side == 'retail' %}
         when legs.rounding_level <> 'call' then 'none at the call: at the ' || legs.rounding_level
         {%- endif %}
         else {{ rounding_in_words(rounding ~ '_decimals', rounding ~ '_unit', rounding ~ '_mode') }}
     end),
-    ({{ place }}, 62, 'amount', {{ plain(ns ~ '_amount') }}),
-    ({{ place }}, 63, 'currency', case
+    ({{ place }}, 962, 'amount', {{ plain(ns ~ '_amount') }}),
+    ({{ place }}, 963, 'currency', case
         when {{ ns }}_amount is not null then {{ carrier }}currency_code
     end),
     {%- endfor %}
-    {{ run_items('legs') }}
+    {{ run_items('legs', has_version=true) }}
     union all
     select
         parts.section_no,
         parts.section,
-        22 + parts.part_no::integer as item_no,
+        25 + parts.part_no::integer as item_no,
         'part ' || parts.part_no as item,
         concat(
-            'from second ', parts.part ->> 'from_second', ': ', parts.part ->> 'seconds',
-            ' s at ', {{ plain("(parts.part ->> 'price_per_minute')::numeric") }},
-            ' per minute = ', {{ plain("(parts.part ->> 'amount')::numeric") }}
+            'from second ', parts.part ->> 'from_second',
+            ' (' || (parts.part ->> 'from_local') || ')',
+            ', band ' || (parts.part ->> 'band'),
+            ': ', parts.part ->> 'seconds', ' s at ',
+            coalesce(
+                {{ plain("(parts.part ->> 'price_per_call')::numeric") }} || ' per call',
+                {{ plain("(parts.part ->> 'price_per_minute')::numeric") }} || ' per minute'
+            ),
+            ' = ', {{ plain("(parts.part ->> 'amount')::numeric") }}
         ) as value
     from (
         select 60 as section_no, 'Price' as section, retail.part, retail.part_no

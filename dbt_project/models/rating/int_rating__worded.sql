@@ -49,6 +49,8 @@ select
                 ', row in force ',
                 {{ span_in_words('legs.retail_row_valid_from', 'legs.retail_row_valid_to') }}
             )
+        when legs.price_basis = 'supplier' and legs.state = 'billed'
+            then 'The plan charges by the price that the supplier gave'
         when legs.reason = 'missing_rate'
             then concat(
                 'Deck ' || legs.asked_deck_code, ' has no price for '
@@ -63,10 +65,21 @@ select
             then 'The carrier''s deck has no price for it: what it costs is not known'
         when 'destination_blocked'
             then 'The carrier''s deck blocks it: what it costs is not known'
+        when 'pre_rated'
+            then concat(
+                'The supplier''s price of ', {{ plain('legs.supplier_amount') }},
+                ' x ' || nullif(legs.supplier_terms ->> 'cost_multiplier', '1'),
+                ' = ', {{ plain('legs.cost_amount') }}, ' ', legs.cost_currency_code
+            )
         else
             'Deck ' || legs.cost_deck_code || ', prefix ' || legs.cost_prefix || ': '
             || {{ charge_in_words('legs', 'cost') }}
     end as cost_words,
+    case legs.price_basis
+        when 'supplier' then 'By our own deck it would be '
+        when 'deck' then 'By the supplier''s price it would be '
+    end || {{ plain('legs.compared_amount') }} || ' ' || legs.compared_currency_code
+        as compared_words,
     case
         when legs.currency_code = legs.cost_currency_code
             then {{ plain('legs.retail_amount - legs.cost_amount') }} || ' ' || legs.currency_code

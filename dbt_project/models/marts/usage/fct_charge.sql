@@ -35,5 +35,15 @@ select
     rated.unit_price,
     rated.margin_amount,
     round(rated.margin_amount / nullif(rated.charge_amount, 0) * 100, 4)::numeric(18, 4)
-        as margin_percent
+        as margin_percent,
+    rated.match_method,
+    rated.carrier_amount,
+    rated.charged_days,
+    rated.leading_part,
+    rated.full_periods,
+    rated.trailing_part,
+    rated.markup_percent,
+    rated.usf_category,
+    rated.usf_jurisdiction,
+    rated.usf_safe_harbour
 from rated

@@ -45,6 +45,11 @@ REFERENCE = {
     "tier_schedule": {"schedule_code": "t", "schedule_name": "T", "pricing": "graduated"},
     "tier": {"schedule_code": "t", "above": 0, "unit_price": "0.02"},
     "volume_price": {"volume_code": "v", "volume_name": "V", "schedule_code": "t"},
+    "destination_group": {"destination_group_code": "g", "prefix": "1"},
+    "allowance": {"allowance_code": "a", "allowance_name": "A", "unit": "calls", "size": 1},
+    "allowance_rule": {"allowance_code": "a"},
+    "allowance_pool": {"pool_code": "p", "member_kind": "account", "member_code": "a"},
+    "allowance_purchase": {"purchase_code": "b", "allowance_code": "a", "account_code": "a"},
     "spend_limit": {"limit_code": "l", "limit_name": "L", "limit_rule": "minimum", "amount": 1},
     "collector": {
         "collector_code": "c", "protocol": "folder", "directory": "/srv/outbox",

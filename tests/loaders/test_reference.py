@@ -49,6 +49,7 @@ FILES = {
     "USF,Universal service,fund,own_state,lines,own_harbour\n",
     "tax_rate": "tax_code,tax_name,jurisdiction,percent\nSALES,Sales tax,US/NY,8.875\n",
     "exemption": "account_code,exempt_from,certificate\nA2,tax,NY-12345\n",
+    "destination_group": "destination_group_code,prefix\nUK,44\n",
     "tier_schedule": "schedule_code,schedule_name,pricing,unit_size\n"
     "MINUTES,By the minute,graduated,60\n",
     "tier": "schedule_code,above,up_to,unit_price\nMINUTES,0,1000,0.10\nMINUTES,1000,,0.05\n",
@@ -56,6 +57,12 @@ FILES = {
     "V,Minutes,account,A1,MINUTES,voice\n",
     "spend_limit": "limit_code,limit_name,limit_rule,price_scope,scope_code,amount\n"
     "MIN,Commitment,minimum,account,A1,100\n",
+    "allowance": "allowance_code,allowance_name,plan_code,unit,size,grant_rule\n"
+    "MIN,Minutes,P,seconds,6000,\nPACK,Pack,,seconds,600,once\n",
+    "allowance_rule": "allowance_code,destination_group_code,multiplier\nMIN,UK,1.5\n",
+    "allowance_pool": "pool_code,member_kind,member_code\nALL,account,A1\nALL,service,S2\n",
+    "allowance_purchase": "purchase_code,allowance_code,pool_code,valid_from\n"
+    "B1,PACK,ALL,2026-10-01\n",
     "rate": "deck_code,prefix,price_per_minute,valid_from,valid_to\n"
     "R,1,0.01,,2026-10-01\nR,1,0.012,2026-10-01,\nR,44,0.01,,\n",
     "time_band": "deck_code,band_code,weekdays,from_time,to_time,weight\n"
@@ -318,6 +325,76 @@ def test_refusals_of_classification_settings(
     (refusal,) = refused.value.refusals
     assert (refusal.line, refusal.column, refusal.value) == (2, column, value)
     assert words in refusal.reason
+
+
+_MINUTES = {"allowance_code": "X", "allowance_name": "X", "unit": "seconds", "size": "60"}
+_MONEY = {"allowance_code": "X", "allowance_name": "X", "unit": "money", "size": "9"}
+_PACK = {"purchase_code": "X", "allowance_code": "PACK"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "column", "value", "words"),
+    [
+        ("allowance", _MINUTES | {"plan_code": "Q"}, "plan_code", "Q", "no such plan"),
+        ("allowance", _MINUTES | {"unit": "hours"}, "unit", "hours", "must be one of seconds"),
+        ("allowance", _MINUTES | {"size": "-1"}, "size", "-1", "must be at least 0"),
+        ("allowance", _MINUTES | {"currency_code": "USD"}, "currency_code", "USD", "unit is money"),
+        ("allowance", _MONEY, "currency_code", None, "unit is money"),
+        ("allowance", _MONEY | {"plan_code": "P", "currency_code": "EUR"}, "currency_code", "EUR",
+         "is not the currency of deck R of the plan, USD"),
+        ("allowance", _MONEY | {"currency_code": "USD", "consumes": "real"}, "consumes", "real",
+         "for seconds only"),
+        ("allowance", _MINUTES | {"granted_per": "account"}, "shared_by", None,
+         "must be account or pool"),
+        ("allowance", _MINUTES | {"plan_code": "P", "grant_rule": "once"}, "grant_rule", "once",
+         "must be each_period"),
+        ("allowance", _MINUTES | {"grant_rule": "once", "rollover_percent": "10"},
+         "rollover_percent", "10", "must be 0"),
+        ("allowance_rule", {"allowance_code": "MIN", "destination_group_code": "FR"},
+         "destination_group_code", "FR", "no such destination group"),
+        ("allowance_rule", {"allowance_code": "MIN", "multiplier": "0"}, "multiplier", "0",
+         "more than 0"),
+        ("allowance_rule", {"allowance_code": "MIN", "charge_class": "moon"}, "charge_class",
+         "moon", "must be one of any"),
+        ("allowance_pool", {"pool_code": "X", "member_kind": "account", "member_code": "S1"},
+         "member_code", "S1", "no such account"),
+        ("allowance_pool", {"pool_code": "X", "member_kind": "service", "member_code": "A1"},
+         "member_code", "A1", "no such service"),
+        ("allowance_pool", {"pool_code": "X", "member_kind": "account", "member_code": "A1",
+                            "valid_from": "2026-10-01"},
+         "member_kind/member_code", "account/A1", "overlaps the row already known"),
+        ("allowance_purchase", _PACK | {"valid_from": "2026-10-01"}, "account_code", None,
+         "exactly one of the three"),
+        ("allowance_purchase", _PACK | {"account_code": "A1"}, "valid_from", None,
+         "the units are granted then"),
+        ("allowance_purchase", _PACK | {"pool_code": "X", "valid_from": "2026-10-01"}, "pool_code",
+         "X", "no such allowance pool"),
+        ("destination_group", {"destination_group_code": "X", "prefix": "+44"}, "prefix", "+44",
+         "must be 1 to 13 digits"),
+    ],
+)  # fmt: skip
+def test_refusals_of_allowances(
+    reference_warehouse: Warehouse,
+    kind: str,
+    row: dict[str, str],
+    column: str,
+    value: str | None,
+    words: str,
+) -> None:
+    with pytest.raises(ReferenceRefused) as refused:
+        _load(reference_warehouse, kind, f"{','.join(row)}\n{','.join(row.values())}\n")
+    (refusal,) = refused.value.refusals
+    assert (refusal.line, refusal.column, refusal.value) == (2, column, value)
+    assert words in refusal.reason
+
+
+def test_a_pool_is_of_one_bill_group(warehouse: Warehouse) -> None:
+    _load_files(warehouse)
+    _load(warehouse, "account", "account_code,customer_name,bill_group\nA9,Far,other\n")
+    with pytest.raises(ReferenceRefused, match="several bill groups, main and other"):
+        _load(
+            warehouse, "allowance_pool", "pool_code,member_kind,member_code\nALL,account,A9\n"
+        )
 
 
 @pytest.mark.parametrize(
@@ -623,9 +700,9 @@ def test_a_rating_run_fixing_its_cut_off_waits_for_a_load(
             cursor.execute("lock table control.reference_load in share mode")
         warehouse.execute("set lock_timeout = '200ms'")
         with pytest.raises(psycopg2.errors.LockNotAvailable):
-            _load(warehouse, "deck", FILES["deck"])
+            _load(warehouse, "lata", FILES["lata"])
         other.rollback()
-    assert _load(warehouse, "deck", FILES["deck"]).rows_added == 2
+    assert _load(warehouse, "lata", FILES["lata"]).rows_added == 1
 
 
 # -- the administrator's reports -----------------------------------------------------------------

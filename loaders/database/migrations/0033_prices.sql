@@ -39,7 +39,10 @@ check (message_billing in ('submitted', 'delivered')),
 add column data_rounding text not null default 'record'
 check (data_rounding in ('record', 'session', 'day', 'period')),
 add constraint deck_messages_are_counted
-check (usage_type in ('sms', 'mms') or (message_count = 'stated' and message_billing = 'submitted')),
+check (
+    usage_type in ('sms', 'mms')
+    or (message_count = 'stated' and message_billing = 'submitted')
+),
 add constraint deck_data_is_rounded check (usage_type = 'data' or data_rounding = 'record');
 comment on column reference.deck.message_count is
 'stated: segments as the source counts them, by the text where it does not. text: by the text, where

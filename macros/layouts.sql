@@ -206,12 +206,20 @@
 {%- endmacro %}
 
 {% macro landed_values(layouts) -%}
-    {#- Union of landed rows as they came: file_id, line_no and the values as jsonb. -#}
+    {#- Union of landed rows as they came: file_id, line_no and the values as jsonb. The text of a
+        message is personal data and stays in landing. -#}
     {%- for layout in layouts %}
     select
         {{ layout }}.file_id,
         {{ layout }}.line_no,
-        to_jsonb({{ layout }}) - 'file_id' - 'line_no' as landed_values
+        {%- if layout == 'kannel' %}
+        jsonb_build_object(
+            'record_line',
+            regexp_replace(kannel.record_line, '\[msg:(-?[0-9]+):.*', '[msg:\1:...]')
+        ) as landed_values
+        {%- else %}
+        to_jsonb({{ layout }}) - 'file_id' - 'line_no' - 'message_text' as landed_values
+        {%- endif %}
     from {{ source('landing', layout) }} as {{ layout }}
     {%- if not loop.last %}
     union all

@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cases lint bench dev down clean
+.PHONY: help setup demo test cases mutants lint bench dev down clean
 
 help: ## this list
 	@echo "make <target>:"
@@ -48,6 +48,9 @@ test: lint ## lint, then all tests
 cases: setup ## worked cases through the models: make cases FILE=cases.csv
 	@test -n "$(FILE)" || { echo "Which file? make cases FILE=path.csv"; exit 2; }
 	@$(BIN)/python -m tests.cases "$(FILE)" $(ARGS)
+
+mutants: setup ## break the code in one place at a time: who notices?
+	@$(BIN)/python -m tests.mutation $(ARGS)
 
 lint: setup ## ruff and sqlfluff
 	@$(BIN)/python -m tests.lint

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from loaders import settings
 from loaders.demo.generate import DemoOptions
+from orchestration.lib.dbt_environment import dbt_executable
 from tests.end_to_end.balance import assert_balanced
 from tests.end_to_end.conftest import Month
 from tests.oracle.compare import report
@@ -63,3 +67,23 @@ def test_the_dirty_month_is_dirtier(month: Month, dirty_month: Month) -> None:
         )
 
     assert unusable(dirty_month) > 2 * unusable(month)
+
+
+def test_the_unit_tests_beside_the_models_pass(month: Month) -> None:
+    """Runs leave them out. They ask a built warehouse which columns its models have."""
+    project = settings.project_root() / "dbt_project"
+    target = month.warehouse.target
+    done = subprocess.run(
+        [
+            dbt_executable(), "--no-use-colors", "--log-path", target, "test",
+            "--project-dir", project, "--profiles-dir", project, "--target", "prod",
+            "--target-path", target, "--select", "test_type:unit",
+        ],
+        env={**os.environ, **settings.dbt_environment(month.warehouse.url)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    assert " PASS " in done.stdout

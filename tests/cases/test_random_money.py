@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
+
+import pytest
 
 from loaders.database import connect
 from loaders.reference import load_reference
@@ -209,21 +210,115 @@ def _found(results: Results, account: Account) -> tuple[dict[str, Fraction], Fra
     return amounts, Fraction(invoice["invoice_total"])
 
 
-def test_random_invoices_agree_with_the_oracle(
-    make_database: Callable[[], str], tmp_path: Path
-) -> None:
+def _fee(bench: Bench, **surcharge: Any) -> None:
+    bench.add(
+        "surcharge", surcharge_code="fee", surcharge_name="Fee", charge_rule="per_invoice",
+        **surcharge,
+    )  # fmt: skip
+
+
+def _make_by_hand(bench: Bench, name: str) -> None:
+    """An account in which something is missing, or of which several rows could be the one."""
+    code = bench.code
+    place = None if name == "nowhere" else f"US/{code}/Town"
+    plan = None
+    if name in ("no rate", "plan"):
+        deck = bench.deck(currency_code="EUR" if name == "no rate" else "USD")
+        bench.rate(deck, "44", price_per_call=1)
+        plan = bench.plan(deck)
+    bench.service(plan, tax_jurisdiction=place, exchange_source=code)
+    if name != "no rate":
+        bench.charge({"net_amount": 10}, price_mode="pass_through")
+    else:
+        bench.add("exchange_rate", rate_source=code, from_currency="EUR", to_currency="USD",
+                  rate=2, valid_to="2026-08-01")  # fmt: skip
+        bench.usage({"called_number": "44700900000", "duration": 60})
+    if name == "no factor":
+        bench.add("usf_factor", fund_code=code, factor_percent=20, valid_to="2026-08-01")
+        bench.add(
+            "surcharge", surcharge_code="fee", surcharge_name="Fee", charge_rule="fund",
+            fund_code=code, price_scope="account", scope_code=code,
+        )  # fmt: skip
+    if name in ("plan", "inner"):
+        _fee(bench, unit_amount=1, price_scope="jurisdiction", scope_code=f"US/{code}")
+        _fee(bench, unit_amount=2, price_scope="jurisdiction", scope_code=f"US/{code}/Town")
+        _fee(bench, unit_amount=3, price_scope="jurisdiction", scope_code=f"US/{code}/To")
+        # It ends with the last day, so that it is not in force when the period ends.
+        _fee(bench, unit_amount=4, price_scope="account", scope_code=code, valid_to="2026-09-30")
+    if name == "plan":
+        _fee(bench, unit_amount=5, price_scope="plan", scope_code=code)
+    if name == "exempt":
+        _fee(bench, unit_amount=6, price_scope="account", scope_code=code)
+        bench.add("exemption", account_code=code, exempt_from="surcharge", exempt_code="fee",
+                  certificate="S-1")  # fmt: skip
+        bench.add("exemption", account_code=code, exempt_from="tax", jurisdiction=place,
+                  certificate="T-1")  # fmt: skip
+        for tax, jurisdiction in (("state", f"US/{code}"), ("town", place)):
+            bench.add("tax_rate", tax_code=tax, tax_name=tax, percent=10,
+                      jurisdiction=jurisdiction)  # fmt: skip
+
+
+# Name, the surcharge, the total, and what holds the invoice. The others have no tax.
+_BY_HAND = (
+    ("no rate", None, "1", "no exchange rate from EUR to USD of source {code}"),
+    ("no factor", "0", "10",
+     "no factor of fund {code} is in force on the first day of the month"),
+    ("plan", "5", "15", None),
+    ("inner", "2", "12", None),
+    ("exempt", "0", "11", None),
+    ("nowhere", None, "10", "the account has no tax jurisdiction"),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def invoices(
+    make_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Results, list[Account], dict[str, str]]:
+    """All accounts in one dry run: the invoices, the random ones, and codes of the others."""
     rng = random.Random(20260901)
-    url = make_database()
+    url, folder = make_database(), tmp_path_factory.mktemp("money")
     with contextlib.closing(connect(url=url)) as connection:
         with connection, connection.cursor() as cursor:
             world = World(Catalogue(cursor), [])
         world.months.add(SOME_MONTH)
-        accounts = [
-            _make(Bench(world, Case(f"R{number}", "", "", {}, {}), number), rng)
-            for number in range(1, _ACCOUNTS + 1)
-        ]
-        for kind, path in world.write_reference(tmp_path):
+
+        def bench(number: int) -> Bench:
+            return Bench(world, Case(f"R{number}", "", "", {}, {}), number)
+
+        accounts = [_make(bench(number), rng) for number in range(1, _ACCOUNTS + 1)]
+        codes = {}
+        for number, (name, *_) in enumerate(_BY_HAND, start=901):
+            _make_by_hand(bench(number), name)
+            codes[name] = bench(number).code
+        for kind, path in world.write_reference(folder):
             load_reference(connection, kind, path)
-        results = rate_world(connection, dry_models(url), world, tmp_path)
+        return rate_world(connection, dry_models(url), world, folder), accounts, codes
+
+
+def test_random_invoices_agree_with_the_oracle(
+    invoices: tuple[Results, list[Account], dict[str, str]],
+) -> None:
+    results, accounts, _ = invoices
     for account in accounts:
         assert _found(results, account) == _expected(account), account
+
+
+@pytest.mark.parametrize(("name", "fee", "total", "hold"), _BY_HAND)
+def test_what_is_missing_holds_the_invoice_and_the_nearest_row_counts(
+    invoices: tuple[Results, list[Account], dict[str, str]],
+    name: str,
+    fee: str | None,
+    total: str,
+    hold: str | None,
+) -> None:
+    results, _, codes = invoices
+    code = codes[name]
+    fees = [
+        line["line_amount"]
+        for line in results.lines(SOME_MONTH, code)
+        if line["line_kind"] == "surcharge"
+    ]
+    assert fees == ([] if fee is None else [Decimal(fee)])
+    invoice = results.invoice(SOME_MONTH, code)
+    assert invoice["invoice_total"] == Decimal(total)
+    assert invoice["hold_reason"] == (hold and hold.format(code=code))

@@ -26,9 +26,21 @@ holds as (
     -- an account in which something is missing is held as a whole
     select
         invoice_lines.account_id,
-        string_agg(distinct invoice_lines.detail ->> 'problem', '; ') as hold_reason
+        string_agg(
+            distinct coalesce(
+                invoice_lines.detail ->> 'problem',
+                'a line in ' || invoice_lines.currency_code || ', the account pays in '
+                || accounts.currency_code
+            ), '; '
+        ) as hold_reason
     from invoice_lines
-    where invoice_lines.detail ->> 'problem' is not null
+    inner join accounts on invoice_lines.account_id = accounts.account_id
+    where
+        invoice_lines.detail ->> 'problem' is not null
+        or (
+            invoice_lines.currency_code <> accounts.currency_code
+            and invoice_lines.line_kind <> 'rounding'
+        )
     group by invoice_lines.account_id
 )
 

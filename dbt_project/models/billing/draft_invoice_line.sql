@@ -47,8 +47,10 @@ priced_lines as (
         stage_lines.detail ->> 'exchange_source' as exchange_source,
         (stage_lines.detail ->> 'exchange_rate_from')::timestamptz as exchange_rate_from,
         nullif(
-            stage_lines.detail - '{billed_seconds,source_currency,source_amount,'
-            'exchange_source,exchange_rate_from}'::text [],
+            stage_lines.detail - array[
+                'billed_seconds', 'source_currency', 'source_amount', 'exchange_source',
+                'exchange_rate_from'
+            ],
             '{}'::jsonb
         ) as detail
     from stage_lines
@@ -101,7 +103,10 @@ select
         order by
             all_lines.currency_code,
             coalesce(
-                array_position(array['{{ sections | join("', '") }}'], all_lines.line_kind),
+                array_position(
+                    string_to_array('{{ sections | join(' ') }}', ' '),
+                    all_lines.line_kind
+                ),
                 {{ sections | length + 1 }}
             ),
             charge_classes.sort_order,

@@ -36,6 +36,8 @@ FILES = {
     "deck": "deck_code,deck_name,side,currency_code,calendar_code\n"
     "R,Retail,retail,USD,UK\nC,Cost,wholesale,USD,\n",
     "plan": "plan_code,plan_name,deck_code,is_default\nP,Standard,R,yes\n",
+    "visited_network": "network_code,zone_code\nFRAF1,europe\n",
+    "roaming_deck": "plan_code,zone_code,usage_type,deck_code\nP,europe,voice,R\n",
     "account": "account_code,customer_name,time_zone,plan_code\nA1,Acme,America/New_York,P\n"
     "A2,Beta,UTC,\n",
     "service": "service_code,account_code\nS1,A1\nS2,A2\n",
@@ -374,6 +376,61 @@ _PACK = {"purchase_code": "X", "allowance_code": "PACK"}
     ],
 )  # fmt: skip
 def test_refusals_of_allowances(
+    reference_warehouse: Warehouse,
+    kind: str,
+    row: dict[str, str],
+    column: str,
+    value: str | None,
+    words: str,
+) -> None:
+    with pytest.raises(ReferenceRefused) as refused:
+        _load(reference_warehouse, kind, f"{','.join(row)}\n{','.join(row.values())}\n")
+    (refusal,) = refused.value.refusals
+    assert (refusal.line, refusal.column, refusal.value) == (2, column, value)
+    assert words in refusal.reason
+
+
+_SDR = {"source_code": "s", "carrier_code": "x", "file_kind": "sdr",
+        "layout_code": "carrier_charge"}  # fmt: skip
+_USAGE = _SDR | {"file_kind": "cdr", "layout_code": "mapped_usage"}
+_DECK = {"deck_code": "X", "deck_name": "x", "side": "retail", "currency_code": "USD"}
+_EVENTS = {"charge_tariff_code": "T", "product_code": "X", "product_name": "X"}
+_ROAMING = {"plan_code": "P", "zone_code": "europe"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "column", "value", "words"),
+    [
+        ("source", _SDR | {"rating_mode": "pre_rated"}, "rating_mode", "pre_rated",
+         "pre_rated is for usage whose cost the records say"),
+        ("source", _USAGE | {"rating_mode": "pre_rated", "cost_deck_code": "R"}, "rating_mode",
+         "pre_rated", "nor with a cost_deck_code"),
+        ("source", _USAGE | {"cost_multiplier": "-1"}, "cost_multiplier", "-1", "at least 0"),
+        ("plan", {"plan_code": "X", "plan_name": "X", "deck_code": "R", "pre_rated_price": "both"},
+         "pre_rated_price", "both", "must be one of supplier, deck"),
+        ("deck", _DECK | {"message_count": "text"}, "message_count", "text",
+         "are for decks of sms and mms only"),
+        ("deck", _DECK | {"usage_type": "sms", "data_rounding": "day"}, "data_rounding", "day",
+         "is for decks of usage_type data only"),
+        ("charge_tariff", _EVENTS | {"price_mode": "percentage"}, "percentage", None,
+         "when price_mode is percentage"),
+        ("charge_tariff", _EVENTS | {"price_mode": "pass_through", "free_events": "2"},
+         "price_mode", "pass_through", "must be percentage where"),
+        ("charge_tariff", _EVENTS | {"price_mode": "percentage", "percentage": "2",
+                                     "minimum_price": "3", "maximum_price": "2"},
+         "maximum_price", "2", "must not be less than minimum_price"),
+        ("visited_network", {"network_code": "France", "zone_code": "europe"}, "network_code",
+         "France", "must be a TADIG code like GBRVF"),
+        ("roaming_deck", _ROAMING | {"usage_type": "voice"}, "deck_code", None,
+         "and inbound_deck_code are both empty"),
+        ("roaming_deck", _ROAMING | {"usage_type": "sms", "deck_code": "R"}, "deck_code", "R",
+         "is a deck of voice, not of sms"),
+        ("roaming_deck", _ROAMING | {"usage_type": "voice", "deck_code": "R",
+                                     "zone_code": "moon"},
+         "zone_code", "moon", "no visited network is in this zone"),
+    ],
+)  # fmt: skip
+def test_refusals_of_prices(
     reference_warehouse: Warehouse,
     kind: str,
     row: dict[str, str],

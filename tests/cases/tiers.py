@@ -9,13 +9,14 @@ from typing import Any
 
 from tests.cases.book import Given
 from tests.cases.results import Ask, Results, amount_of
-from tests.cases.world import SOME_MONTH, SOME_START, Bench, Record
+from tests.cases.world import SOME_MONTH, Bench, Record
 
 _DATA = "1002"
 _PREFIX = "44"
-# Another month of the quarter that the cases' month ends.
-_EARLIER_MONTH = date(2026, 8, 1)
-_EARLIER_START = "2026-08-15T12:00:00Z"
+# The last months of a quarter. Where the invoice before is asked for too, a quarter of its own:
+# what is left of allowances goes from one invoice to the next.
+_MONTHS = (date(2026, 8, 1), SOME_MONTH)
+_OTHER_MONTHS = (date(2026, 5, 1), date(2026, 6, 1))
 _KINDS = ("usage", "volume", "cap", "commitment")
 
 
@@ -60,7 +61,7 @@ def one_price(bench: Bench, given: Given) -> dict[str, Ask]:
 def spent(bench: Bench, given: Given) -> dict[str, Ask]:
     """An amount used, with a commitment or a cap, all in cents."""
     account = _service(bench)
-    records = _use(bench, Decimal(given["used_cents"]) / 100, SOME_START, is_amount=True)
+    records = _use(bench, Decimal(given["used_cents"]) / 100, SOME_MONTH, is_amount=True)
     for name, rule in (("minimum_cents", "minimum"), ("maximum_cents", "maximum")):
         if name in given:
             _limit(bench, rule, Decimal(given[name]) / 100)
@@ -88,10 +89,11 @@ def _service(bench: Bench) -> str:
     return bench.service(bench.plan(bench.deck(), data_deck_code=data))
 
 
-def _use(bench: Bench, quantity: Decimal, start: str, *, is_amount: bool) -> list[Record]:
+def _use(bench: Bench, quantity: Decimal, month: date, *, is_amount: bool) -> list[Record]:
     """One record of so many units (bytes), or of an amount of money; none of nothing."""
     if quantity == 0:
         return []
+    start = f"{month:%Y-%m}-15T12:00:00Z"
     if not is_amount:
         record = bench.usage(
             {
@@ -101,7 +103,7 @@ def _use(bench: Bench, quantity: Decimal, start: str, *, is_amount: bool) -> lis
         )  # fmt: skip
         return [record]
     # The amount of each month has a code of its own to be priced by.
-    prefix = f"{_PREFIX}{start[6]}"
+    prefix = f"{_PREFIX}{month.month}"
     bench.rate(bench.code, prefix, price_per_call=quantity)
     values = {"called_number": f"{prefix}70090000", "duration": 60, "start_time": start}
     return [bench.usage(values)]
@@ -119,19 +121,20 @@ def _charged(
         "tier_schedule", schedule_code=bench.code, schedule_name=bench.code, unit_size=size,
         **schedule,
     )  # fmt: skip
-    records = _use(bench, quantity * size, SOME_START, is_amount=is_amount)
-    records += _use(bench, earlier * size, _EARLIER_START, is_amount=is_amount)
+    before, month = _OTHER_MONTHS if "previous_billed" in given else _MONTHS
+    records = _use(bench, quantity * size, month, is_amount=is_amount)
+    records += _use(bench, earlier * size, before, is_amount=is_amount)
     bench.add(
         "volume_price", volume_code=bench.code, volume_name=bench.code, price_scope="account",
         scope_code=account, schedule_code=bench.code, counter_period="quarter",
         usage_type="voice" if is_amount else "data",
         # The first invoice is the one of the first usage told of.
-        valid_from=_EARLIER_MONTH if "already_rated" in given else SOME_MONTH,
+        valid_from=before if "already_rated" in given else month,
     )  # fmt: skip
     for name in ("minimum", "maximum"):
         if name in given:
             _limit(bench, name, given[name])
-    month = bench.invoiced()
+    bench.invoiced(month)
     check = _billed_before(bench, given, account, records)
 
     def of(*kinds: str) -> Ask:
@@ -158,7 +161,7 @@ def _billed_before(
     """What the case says was billed before must be what the earlier invoice says."""
     if "previous_billed" not in given:
         return lambda results: None
-    month = bench.invoiced(_EARLIER_MONTH)
+    month = bench.invoiced(_OTHER_MONTHS[0])
     said = Decimal(given["previous_billed"])
 
     def check(results: Results) -> None:

@@ -38,8 +38,9 @@ daily as (
         exists (
             select 1
             from regexp_split_to_table(clocked.weekdays, ',') as listed (days)
-            where weekdays.weekday between left(listed.days, 1)::integer
-            and right(listed.days, 1)::integer
+            where
+                weekdays.weekday >= left(listed.days, 1)::integer
+                and weekdays.weekday <= right(listed.days, 1)::integer
         )
 )
 

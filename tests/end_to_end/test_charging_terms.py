@@ -58,6 +58,12 @@ class World:
             self.is_plain = number == 0
             self.drifts = number == 5
             self._add(number)
+        # What a plan does not price has no price, though the default plan has one.
+        self.kinds["plan"].append({
+            "plan_code": "ANY", "plan_name": "P", "is_default": "true", "deck_code": "D0",
+            "inbound_deck_code": "D0", "sms_deck_code": "sms1", "inbound_sms_deck_code": "sms1",
+            "data_deck_code": "data1",
+        })  # fmt: skip
         self.kinds["source"] = []
         self.calls: dict[str, list[Row]] = {}
         for number in range(SOURCES):

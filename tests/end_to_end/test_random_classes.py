@@ -20,9 +20,11 @@ CALLS = 400  # for each source
 COLUMNS = {
     "Ref": "record_id", "Start": "start_time", "From": "calling_number", "To": "called_number",
     "Seconds": "duration", "Way": "direction", "Class": "category", "Routed": "lrn",
-    "Customer": "service_key",
+    "Customer": "service_key", "Talk": "billable_duration", "Outcome": "disposition",
 }  # fmt: skip
 FIRST = dt.datetime(2026, 10, 1, tzinfo=dt.UTC)
+# The files say how far their clocks are from UTC.
+CLOCKS = tuple(dt.timezone(dt.timedelta(minutes=minutes)) for minutes in (0, 330, -180))
 # A second report, of 15 October: 332 comes into service, 213 555 is taken away.
 SPLIT = "2026-10-15"
 _GEOGRAPHIC = {
@@ -59,7 +61,7 @@ def _numbering() -> dict[str, list[Row]]:
     ]  # fmt: skip
     areas += [
         {"npa": npa, "service": service, "usage_class": "non_geographic", "is_in_service": "true",
-         "location": "NANP AREA"}
+         "location": "NANP AREA", "valid_to": SPLIT if npa == "500" else ""}
         for npa, service in _SERVICES.items()
     ]  # fmt: skip
     areas += [
@@ -126,6 +128,19 @@ def _rates(code: str, rng: random.Random) -> list[Row]:
     return rows
 
 
+def _lengths(index: int, seconds: int) -> Row:
+    """Most in plain seconds; some as on a clock, too long, or with a talk time of their own."""
+    special: dict[int, Row] = {
+        3: {"Seconds": f"{seconds // 60}:00:{seconds % 60:02d}"},
+        7: {"Seconds": "700000"},
+        9: {"Talk": "0"},
+        11: {"Talk": "7"},
+        13: {"Seconds": "0", "Outcome": "ANSWERED"},
+        17: {"Outcome": "CANCEL"},
+    }
+    return {"Seconds": str(seconds), "Talk": "", "Outcome": ""} | dict(special.get(index % 40, {}))
+
+
 def _calls(number: int, rng: random.Random) -> list[Row]:
     def telephone() -> str:
         code = rng.choice((*_EXCHANGES, "212777", "332777", "299555"))
@@ -134,10 +149,11 @@ def _calls(number: int, rng: random.Random) -> list[Row]:
     return [
         {
             "Ref": f"{number}-{index}",
-            "Start": (FIRST + dt.timedelta(minutes=rng.randrange(31 * 1440))).isoformat(),
+            "Start": (FIRST + dt.timedelta(minutes=rng.randrange(31 * 1440)))
+            .astimezone(CLOCKS[index % 3]).isoformat(),
             "From": rng.choice((telephone(), telephone(), rng.choice(_CALLERS))),
             "To": rng.choice((telephone(), rng.choice(_NUMBERS))),
-            "Seconds": str(rng.randint(1, 300)),
+            **_lengths(index, rng.randint(1, 300)),
             "Way": rng.choice(("outbound", "outbound", "inbound")),
             "Class": rng.choice(("", "Intrastate", "INTERSTATE ", "intl", "local", "foo")),
             "Routed": rng.choice(("", "", "2125550000", "12135550000", "999", "8165550000")),

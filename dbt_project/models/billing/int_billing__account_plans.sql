@@ -9,8 +9,7 @@ services as (
         service.plan_code
     from {{ source('reference', 'service') }} as service
     where
-        service.recorded_from <= '{{ current_invoice_run()['cutoff'] }}'::timestamptz
-        and service.recorded_to > '{{ current_invoice_run()['cutoff'] }}'::timestamptz
+        {{ known_to_invoice_run('service') }}
         and service.plan_code is not null
 ),
 

@@ -18,6 +18,7 @@ select distinct on (accounts.account_id)
     accounts.account_id,
     accounts.account_code,
     accounts.customer_name,
+    accounts.bill_group,
     accounts.time_zone,
     accounts.anchor_day,
     accounts.currency_code,

@@ -1,5 +1,5 @@
--- Grain: one row per account and commitment that was not reached: the rest, on the last invoice of its
--- period, or of the account or the commitment.
+-- Grain: one row per account and commitment that was not reached: the rest, on the last invoice of
+-- its period, or of the account or the commitment.
 {{ config(materialized='work_table') }}
 
 with limits as (

@@ -19,8 +19,8 @@ held as (
     inner join {{ ref('int_billing__spend_limits') }} as spend_limits
         on
             months.account_id = spend_limits.account_id
-            and spend_limits.valid_from < months.period_end_at
-            and spend_limits.valid_to > months.period_start_at
+            and months.period_end_at > spend_limits.valid_from
+            and months.period_start_at < spend_limits.valid_to
 ),
 
 -- the version that held last in the period
@@ -59,34 +59,44 @@ bounded as (
         accounts.time_zone
     from limits
     inner join accounts on limits.account_id = accounts.account_id
+),
+
+-- days of the account
+dated as (
+    select
+        bounded.*,
+        (bounded.counted_from_at at time zone bounded.time_zone)::date as first_day,
+        (bounded.counted_to_at at time zone bounded.time_zone)::date as end_day,
+        (
+            greatest(bounded.held_from_at, bounded.counted_from_at)
+            at time zone bounded.time_zone
+        )::date as first_day_held,
+        (
+            least(bounded.held_to_at, bounded.counted_to_at) at time zone bounded.time_zone
+        )::date as end_day_held
+    from bounded
 )
 
 select
-    bounded.account_id,
-    bounded.period_month,
-    bounded.limit_code,
-    bounded.limit_name,
-    bounded.limit_rule,
-    bounded.currency_code,
-    bounded.line_kinds,
-    bounded.charge_classes,
-    bounded.rounding_decimals,
-    bounded.rounding_mode,
-    bounded.counted_from,
-    bounded.amount as full_amount,
-    bounded.amount * case bounded.proration
+    dated.account_id,
+    dated.period_month,
+    dated.limit_code,
+    dated.limit_name,
+    dated.limit_rule,
+    dated.currency_code,
+    dated.line_kinds,
+    dated.charge_classes,
+    dated.rounding_decimals,
+    dated.rounding_mode,
+    dated.counted_from,
+    dated.amount as full_amount,
+    case dated.proration
         when 'days'
             then
-                (
-                    (least(bounded.held_to_at, bounded.counted_to_at) at time zone bounded.time_zone)::date
-                    - (greatest(bounded.held_from_at, bounded.counted_from_at) at time zone bounded.time_zone)::date
-                )::numeric
-                / (
-                    (bounded.counted_to_at at time zone bounded.time_zone)::date
-                    - (bounded.counted_from_at at time zone bounded.time_zone)::date
-                )
-        else 1
+                dated.amount * (dated.end_day_held - dated.first_day_held)
+                / (dated.end_day - dated.first_day)
+        else dated.amount
     end as limit_amount,
-    bounded.held_to_at <= bounded.period_end_at
-    or bounded.counted_to_at = bounded.period_end_at as is_last
-from bounded
+    dated.held_to_at <= dated.period_end_at
+    or dated.counted_to_at = dated.period_end_at as is_last
+from dated

@@ -8,7 +8,5 @@ select distinct on (plan.plan_id)
     plan.rounding_mode,
     plan.rounding_unit
 from {{ source('reference', 'plan') }} as plan
-where
-    plan.recorded_from <= '{{ current_invoice_run()['cutoff'] }}'::timestamptz
-    and plan.recorded_to > '{{ current_invoice_run()['cutoff'] }}'::timestamptz
+where {{ known_to_invoice_run('plan') }}
 order by plan.plan_id asc, plan.valid_from desc

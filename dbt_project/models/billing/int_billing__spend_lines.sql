@@ -1,19 +1,18 @@
--- Grain: one row per line that spend limits may count: every stage before them.
+-- Grain: one row per line that commitments and caps may count: every stage before them.
 {% set stages = [
     'int_billing__converted_lines',
     'int_billing__discount_lines',
 ] %}
 
-{% for stage in stages %}
-    {%- if not loop.first %}
-union all
-    {% endif -%}
+with stage_lines as (
+    {{ lines_of_stages(stages) }}
+)
+
 select
-    stage.account_id,
-    stage.period_month,
-    stage.line_kind,
-    stage.charge_class,
-    stage.currency_code,
-    stage.line_amount
-from {{ ref(stage) }} as stage
-{%- endfor %}
+    stage_lines.account_id,
+    stage_lines.period_month,
+    stage_lines.line_kind,
+    stage_lines.charge_class,
+    stage_lines.currency_code,
+    stage_lines.line_amount
+from stage_lines

@@ -24,8 +24,7 @@ destinations as (
         destination_group.valid_to
     from {{ source('reference', 'destination_group') }} as destination_group
     where
-        destination_group.recorded_from <= '{{ current_invoice_run()['cutoff'] }}'::timestamptz
-        and destination_group.recorded_to > '{{ current_invoice_run()['cutoff'] }}'::timestamptz
+        {{ known_to_invoice_run('destination_group') }}
         and destination_group.destination_group_code in (
             select volume_prices.destination_group_code
             from {{ ref('int_billing__volume_prices') }} as volume_prices
@@ -103,7 +102,7 @@ select
     sum(legs.retail_unrounded_amount - legs.free_unrounded_amount) as unrounded_amount,
     sum(legs.retail_amount - legs.free_amount) as retail_amount
 from legs
-cross join lateral (
+left join lateral (
     select
         array_agg(
             distinct destinations.destination_group_code
@@ -114,7 +113,7 @@ cross join lateral (
         starts_with(legs.rated_number::text, destinations.prefix)
         and destinations.valid_from <= legs.started_at
         and destinations.valid_to > legs.started_at
-) as reached
+) as reached on true
 group by
     legs.account_id,
     legs.period_month,

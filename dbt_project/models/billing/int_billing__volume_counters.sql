@@ -28,8 +28,8 @@ held as (
     inner join {{ ref('int_billing__volume_prices') }} as volume_prices
         on
             months.account_id = volume_prices.account_id
-            and volume_prices.valid_from < months.period_end_at
-            and volume_prices.valid_to > months.period_start_at
+            and months.period_end_at > volume_prices.valid_from
+            and months.period_start_at < volume_prices.valid_to
 ),
 
 -- the version that held last in the period
@@ -69,10 +69,9 @@ priced as (
     inner join {{ source('reference', 'tier_schedule') }} as schedules
         on
             prices.schedule_code = schedules.schedule_code
-            and schedules.valid_from <= prices.priced_at
-            and schedules.valid_to > prices.priced_at
-            and schedules.recorded_from <= '{{ current_invoice_run()['cutoff'] }}'::timestamptz
-            and schedules.recorded_to > '{{ current_invoice_run()['cutoff'] }}'::timestamptz
+            and prices.priced_at >= schedules.valid_from
+            and prices.priced_at < schedules.valid_to
+    where {{ known_to_invoice_run('schedules') }}
 ),
 
 usage_counts as (
@@ -181,9 +180,7 @@ services as (
         service.valid_from,
         service.valid_to
     from {{ source('reference', 'service') }} as service
-    where
-        service.recorded_from <= '{{ current_invoice_run()['cutoff'] }}'::timestamptz
-        and service.recorded_to > '{{ current_invoice_run()['cutoff'] }}'::timestamptz
+    where {{ known_to_invoice_run('service') }}
 ),
 
 -- Counters stand still too: what nothing was used of may have a fee.
@@ -207,8 +204,8 @@ counters as (
     inner join services
         on
             priced.account_code = services.account_code
-            and services.valid_from < priced.period_end_at
-            and services.valid_to > priced.period_start_at
+            and priced.period_end_at > services.valid_from
+            and priced.period_start_at < services.valid_to
     left join plans on priced.plan_id = plans.plan_id
     where
         priced.counter = 'service'

@@ -17,9 +17,7 @@ tiers as (
         tier.valid_from,
         tier.valid_to
     from {{ source('reference', 'tier') }} as tier
-    where
-        tier.recorded_from <= '{{ current_invoice_run()['cutoff'] }}'::timestamptz
-        and tier.recorded_to > '{{ current_invoice_run()['cutoff'] }}'::timestamptz
+    where {{ known_to_invoice_run('tier') }}
 ),
 
 -- Raw units (seconds rather than minutes): amounts are divided last, and stay exact.
@@ -30,7 +28,8 @@ quantities as (
         greatest(
             case when point.is_now then counters.pool_raw_so_far else counters.pool_raw_before end
             - counters.free_units * counters.unit_size, 0
-        ) as paid_raw
+        ) as paid_raw,
+        counters.package_size * counters.unit_size as package_raw
     from counters
     cross join (values (true), (false)) as point (is_now)
     where point.is_now or counters.is_continued
@@ -58,15 +57,14 @@ amounts as (
             case quantities.pricing
                 when 'package'
                     then
-                        ceil(quantities.paid_raw / (quantities.package_size * quantities.unit_size))
+                        ceil(quantities.paid_raw / quantities.package_raw)
                         * quantities.package_price
                 else coalesce(tiered.raw_amount / quantities.unit_size + tiered.flat_amount, 0)
             end as amount,
             case quantities.pricing
                 when 'package'
                     then jsonb_build_array(jsonb_build_object(
-                        'packages',
-                        ceil(quantities.paid_raw / (quantities.package_size * quantities.unit_size)),
+                        'packages', ceil(quantities.paid_raw / quantities.package_raw),
                         'package_size', trim_scale(quantities.package_size),
                         'package_price', trim_scale(quantities.package_price)
                     ))
@@ -150,16 +148,17 @@ shares as (
             else sum(counters.raw_quantity) over pool / counters.pool_raw_quantity
         end as running_part,
         case
-            when counters.pool_raw_quantity = 0 then
-                1::numeric
-                / count(*) over (
-                    partition by
-                        counters.volume_code,
-                        counters.plan_id,
-                        counters.pool_account_id,
-                        counters.service_id,
-                        counters.period_month
-                )
+            when counters.pool_raw_quantity = 0
+                then
+                    1::numeric
+                    / count(*) over (
+                        partition by
+                            counters.volume_code,
+                            counters.plan_id,
+                            counters.pool_account_id,
+                            counters.service_id,
+                            counters.period_month
+                    )
             else counters.raw_quantity / counters.pool_raw_quantity
         end as own_part
     from counters

@@ -11,42 +11,38 @@ account_plans as (
 ),
 
 known as (
-    select *
+    select volume_price.*
     from {{ source('reference', 'volume_price') }} as volume_price
-    where
-        volume_price.recorded_from <= '{{ current_invoice_run()['cutoff'] }}'::timestamptz
-        and volume_price.recorded_to > '{{ current_invoice_run()['cutoff'] }}'::timestamptz
+    where {{ known_to_invoice_run('volume_price') }}
 )
 
 select
     accounts.account_id,
-    volume_price.volume_code,
-    volume_price.volume_name,
-    volume_price.schedule_code,
-    volume_price.usage_type,
-    nullif(string_to_array(volume_price.charge_classes, ' '), '{}') as charge_classes,
-    volume_price.destination_group_code,
-    volume_price.counter,
-    {{ months_of('volume_price.counter_period') }} as period_length,
-    volume_price.anchor_month,
-    volume_price.effect,
-    volume_price.priority,
-    array_position(array['account', 'plan', 'group', 'list'], volume_price.price_scope) as scope_rank,
+    known.volume_code,
+    known.volume_name,
+    known.schedule_code,
+    known.usage_type,
+    nullif(string_to_array(known.charge_classes, ' '), '{}') as charge_classes,
+    known.destination_group_code,
+    known.counter,
+    {{ months_of('known.counter_period') }} as period_length,
+    known.anchor_month,
+    known.effect,
+    known.priority,
+    array_position(array['account', 'plan', 'group', 'list'], known.price_scope)
+        as scope_rank,
     account_plans.plan_id,
-    volume_price.valid_from,
-    volume_price.valid_to
-from known as volume_price
+    known.valid_from,
+    known.valid_to
+from known
 inner join accounts
     on
-        volume_price.price_scope in ('plan', 'list')
-        or (volume_price.price_scope = 'account' and volume_price.scope_code = accounts.account_code)
-        or (
-            volume_price.price_scope = 'group'
-            and volume_price.scope_code = '{{ current_invoice_run()['bill_group'] }}'
-        )
+        known.price_scope in ('plan', 'list')
+        or (known.price_scope = 'account' and known.scope_code = accounts.account_code)
+        or (known.price_scope = 'group' and known.scope_code = accounts.bill_group)
 left join account_plans
     on
         accounts.account_id = account_plans.account_id
-        and volume_price.price_scope = 'plan'
-        and volume_price.scope_code = account_plans.plan_code
-where volume_price.price_scope <> 'plan' or account_plans.plan_id is not null
+        and known.price_scope = 'plan'
+        and known.scope_code = account_plans.plan_code
+where known.price_scope <> 'plan' or account_plans.plan_id is not null

@@ -1,6 +1,7 @@
 -- Grain: one row per usage leg and grant from which it took units, in the order in which it did.
--- Rebuilt with the draft of its invoice run. What is left of a leg's price is the price of its whole
--- without the share of its billed units taken, rounded as its plan rounds; waived is the difference.
+-- Rebuilt with the draft of its invoice run. What is left of a leg's price is the price of the
+-- whole without the share of billed units taken, rounded as its plan rounds; waived is the
+-- difference.
 {{ config(
     materialized='run_fact',
     run_key='invoice_run_id',

@@ -309,7 +309,7 @@ carried as (
     inner join months
         on
             balances.account_id = months.account_id
-            and months.period_month - interval '1 month' = balances.period_month
+            and balances.period_month = months.period_month - interval '1 month'
     left join holders
         on
             months.period_month = holders.period_month

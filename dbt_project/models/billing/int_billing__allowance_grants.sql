@@ -1,8 +1,8 @@
 -- Grain: one row per grant of units in a billing period, with the terms of its allowance and its
 -- place: calls are offered to the grants pass by pass; grants of one allowance that follow each
 -- other are one ladder, a grant is the units from rung_from to rung_to of it.
--- Numbered so that whatever may offer to one leg stands in the right order, with few passes: services
--- of an account, and accounts of a pool, stand beside each other.
+-- Numbered so that whatever may offer to one leg stands in the right order, with few passes:
+-- services of an account, and accounts of a pool, stand beside each other.
 {{ config(materialized='work_table') }}
 
 with recursive granted as (
@@ -149,13 +149,16 @@ met as (
         concat_ws(
             '/', placed.allowance_code,
             coalesce(placed.usable_from, '-infinity'), coalesce(placed.usable_to, 'infinity'),
-            case placed.holder_kind
-                when 'pool' then count(*) filter (where placed.holder_kind <> 'pool') over component
+            case
+                when placed.holder_kind = 'pool'
+                    then count(*) filter (where placed.holder_kind <> 'pool') over component
                 else count(*) filter (where placed.holder_kind = 'pool') over component
             end,
-            case placed.holder_kind
-                when 'account' then count(*) filter (where placed.holder_kind = 'service') over account
-                when 'service' then count(*) filter (where placed.holder_kind = 'account') over account
+            case
+                when placed.holder_kind = 'account'
+                    then count(*) filter (where placed.holder_kind = 'service') over account
+                when placed.holder_kind = 'service'
+                    then count(*) filter (where placed.holder_kind = 'account') over account
             end
         ) as offer
     from placed
@@ -386,7 +389,7 @@ select
     row_number() over (
         order by
             numbered.period_month, numbered.account_id, numbered.holder_kind, numbered.holder_key,
-            numbered.is_usable desc, numbered.lane, numbered.place, numbered.purchase_code
+            not numbered.is_usable, numbered.lane, numbered.place, numbered.purchase_code
     )::integer as grant_no
 from numbered
 window

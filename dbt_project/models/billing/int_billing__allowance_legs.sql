@@ -1,5 +1,6 @@
--- Grain: one row per billed usage leg of an account, or member of a pool, that has allowances in the
--- period; usage of all other accounts is not read. Amounts in sixtieths are exact, as in usage_total.
+-- Grain: one row per billed usage leg of an account, or member of a pool, that has allowances in
+-- the period; usage of all other accounts is not read. Amounts in sixtieths are exact, as in
+-- usage_total.
 {{ config(materialized='work_table') }}
 {% set longest_prefix = 13 %}
 
@@ -44,6 +45,13 @@ holders as (
             members.pool_code = grants.holder_key
             and grants.holder_kind = 'pool'
             and months.period_month = grants.period_month
+),
+
+bounds as (
+    select
+        min(holders.period_start_at) - interval '40 days' as earliest,
+        max(holders.period_end_at) + interval '40 days' as latest
+    from holders
 ),
 
 rated as (
@@ -93,12 +101,8 @@ legs as (
     where
         rated.state = 'billed'
         -- what the join says, for the partitions: a period is near its days
-        and rated.started_at >= (
-            select min(holders.period_start_at) - interval '40 days' from holders
-        )
-        and rated.started_at < (
-            select max(holders.period_end_at) + interval '40 days' from holders
-        )
+        and rated.started_at >= (select bounds.earliest from bounds)
+        and rated.started_at < (select bounds.latest from bounds)
 )
 
 select

@@ -56,12 +56,12 @@ offered as (
     from classes
     inner join months
         on classes.account_id = months.account_id and classes.period_month = months.period_month
-    cross join lateral (
+    inner join lateral (
         values
         ('service', classes.service_id::text),
         ('account', classes.account_id::text),
         ('pool', classes.pool_code)
-    ) as takers (holder_kind, holder_key)
+    ) as takers (holder_kind, holder_key) on true
     inner join ladders
         on
             takers.holder_kind = ladders.holder_kind

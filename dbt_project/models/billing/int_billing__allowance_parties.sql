@@ -64,9 +64,9 @@ owned as (
             account_keys.account_code = services.account_code
             and months.period_start_at < services.valid_to
             and months.period_end_at > services.valid_from
-    cross join lateral (
+    inner join lateral (
         values ('service', services.service_id), ('account', months.account_id)
-    ) as parties (party_kind, party_id)
+    ) as parties (party_kind, party_id) on true
     where {{ known_at_invoice('accounts') }} and {{ known_at_invoice('services') }}
 ),
 

@@ -69,7 +69,9 @@ asked_{{ pass }} as (
 demanded_{{ pass }} as (
     select
         asked_{{ pass }}.*,
-        round(whole_demand_{{ pass }} * rest_{{ pass - 1 }} / measure, 10) as demand_{{ pass }}
+        round(
+            whole_demand_{{ pass }} * rest_{{ pass - 1 }} / asked_{{ pass }}.measure, 10
+        ) as demand_{{ pass }}
     from asked_{{ pass }}
 ),
 
@@ -81,7 +83,7 @@ queued_{{ pass }} as (
                 when is_whole_{{ pass }}
                     then
                         reference.taken_whole(demand_{{ pass }}, room_{{ pass }})
-                            filter (where is_whole_{{ pass }}) over calls_before
+                        filter (where is_whole_{{ pass }}) over calls_before
                 else sum(demand_{{ pass }}) over calls_before
             end, 0
         ) as before_{{ pass }}
@@ -114,7 +116,9 @@ step_{{ pass }} as (
             when taken_{{ pass }}.taken_{{ pass }} = demand_{{ pass }} then 0
             else
                 rest_{{ pass - 1 }} - round(
-                    taken_{{ pass }}.taken_{{ pass }} * measure / whole_demand_{{ pass }}, 10
+                    taken_{{ pass }}.taken_{{ pass }} * taken_{{ pass }}.measure
+                    / whole_demand_{{ pass }},
+                    10
                 )
         end as rest_{{ pass }}
     from taken_{{ pass }}
@@ -133,7 +137,7 @@ select
     used.rest_before,
     used.rest_after
 from step_{{ passes }} as calls
-cross join lateral (
+inner join lateral (
     values
     {%- for pass in range(1, passes + 1) %}
     (
@@ -145,5 +149,5 @@ cross join lateral (
     {%- endfor %}
 ) as used (
     pass_no, ladder_no, waives_connection_fee, before_units, taken_units, rest_before, rest_after
-)
+) on true
 where used.taken_units > 0

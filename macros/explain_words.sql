@@ -266,3 +266,18 @@
         )
     end
 {%- endmacro %}
+
+{% macro part_in_words(part) -%}
+    {#- A part of a call: a step of its length, a time band, or what follows a price change. -#}
+    concat(
+        'from second ', {{ part }} ->> 'from_second',
+        ' (' || ({{ part }} ->> 'from_local') || ')',
+        ', band ' || ({{ part }} ->> 'band'),
+        ': ', {{ part }} ->> 'seconds', ' s at ',
+        coalesce(
+            {{ plain('(' ~ part ~ " ->> 'price_per_call')::numeric") }} || ' per call',
+            {{ plain('(' ~ part ~ " ->> 'price_per_minute')::numeric") }} || ' per minute'
+        ),
+        ' = ', {{ plain('(' ~ part ~ " ->> 'amount')::numeric") }}
+    )
+{%- endmacro %}

@@ -4,11 +4,11 @@
 {%- set models = {1: ref('int_rating__priced', v=1), 2: ref('int_rating__priced', v=2)} %}
 
 {% for version in rating_versions_of_run() %}
-    {%- if not loop.first %}
+{%- if not loop.first %}
 union all
-    {% endif -%}
-    select * from {{ models[version] }}
-    {%- if is_dry() %}
-    where 'DRY RUN VERSION {{ version }}' = ''
-    {%- endif %}
+{% endif -%}
+select * from {{ models[version] }}
+{%- if is_dry() %}
+where 'DRY RUN VERSION {{ version }}' = ''
+{%- endif %}
 {%- endfor %}

@@ -56,31 +56,32 @@ select
     items.value
 from lines
 inner join files on lines.file_id = files.file_id
-cross join lateral (
-    values
-    (10, 'File', 1, 'file', concat(
-        files.file_name, ' (file ', files.file_id, '), line ', lines.line_no
-    )),
-    (10, 'File', 2, 'source', files.source_code),
-    (10, 'File', 3, 'layout', concat_ws(' ', files.layout_code, files.layout_variant)),
-    (10, 'File', 4, 'status', concat_ws(': ', files.status, files.status_reason)),
-    (10, 'File', 5, 'received', {{ instant_in_words('files.received_at') }}),
-    (10, 'File', 6, 'sha256', files.sha256),
-    (20, 'As received', 1, 'what it is', lines.outcome),
-    (20, 'As received', 2, 'field', lines.field_name),
-    (20, 'As received', 3, 'line', coalesce(lines.line_text, (
-        select rtrim(string_agg(coalesce(fields.value, ''), ',' order by fields.position), ',')
+cross join
+    lateral (
+        values
+        (10, 'File', 1, 'file', concat(
+            files.file_name, ' (file ', files.file_id, '), line ', lines.line_no
+        )),
+        (10, 'File', 2, 'source', files.source_code),
+        (10, 'File', 3, 'layout', concat_ws(' ', files.layout_code, files.layout_variant)),
+        (10, 'File', 4, 'status', concat_ws(': ', files.status, files.status_reason)),
+        (10, 'File', 5, 'received', {{ instant_in_words('files.received_at') }}),
+        (10, 'File', 6, 'sha256', files.sha256),
+        (20, 'As received', 1, 'what it is', lines.outcome),
+        (20, 'As received', 2, 'field', lines.field_name),
+        (20, 'As received', 3, 'line', coalesce(lines.line_text, (
+            select rtrim(string_agg(coalesce(fields.value, ''), ',' order by fields.position), ',')
+            from json_each_text(lines.landed_row) with ordinality as fields (name, value, position)
+            where fields.name not in ('file_id', 'line_no')
+        )))
+        union all
+        select
+            20 as section_no,
+            'As received' as section,
+            3 + fields.position::integer as item_no,
+            fields.name as item,
+            nullif(fields.value, '') as value
         from json_each_text(lines.landed_row) with ordinality as fields (name, value, position)
         where fields.name not in ('file_id', 'line_no')
-    )))
-    union all
-    select
-        20 as section_no,
-        'As received' as section,
-        3 + fields.position::integer as item_no,
-        fields.name as item,
-        nullif(fields.value, '') as value
-    from json_each_text(lines.landed_row) with ordinality as fields (name, value, position)
-    where fields.name not in ('file_id', 'line_no')
-) as items (section_no, section, item_no, item, value)
+    ) as items (section_no, section, item_no, item, value)
 where items.value is not null

@@ -1,7 +1,7 @@
 -- Grain: one row per item of the explanation of a record: what its line says, what was understood,
--- the rule that decided, service, plan, deck row, units, components, rounding, cost, run and earlier
+-- the rule that decided, service, plan, deck row, units, components, rounding, cost, run, earlier
 -- decisions, in the order in which a person reads them. Made to look one record up: ask by file_id
--- and line_no, which a usage_id or charge_id packs. record_id is null, leg_no too, for what is said
+-- and line_no, which a usage_id or charge_id packs. record_id and leg_no are null for what is said
 -- of the line as such; leg_no is 0 for a charge.
 with line_items as (
     select * from {{ ref('int_usage__told') }}

@@ -302,7 +302,9 @@ select
     by_month.counter,
     by_month.counted_from,
     by_month.usage_type,
-    by_month.charge_classes,
+    case
+        when cardinality(by_month.charge_classes) = 1 then by_month.charge_classes[1]
+    end as only_charge_class,
     by_month.effect,
     by_month.pricing,
     by_month.measure,

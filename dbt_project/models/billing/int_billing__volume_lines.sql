@@ -200,7 +200,7 @@ select
     charged.period_month,
     'volume' as line_kind,
     case
-        when cardinality(charged.charge_classes) = 1 then charged.charge_classes[1]
+        when charged.only_charge_class is not null then charged.only_charge_class
         when charged.usage_type in ('sms', 'mms') then 'messages'
         when charged.usage_type = 'data' then 'data'
         else 'volume'
@@ -211,13 +211,16 @@ select
     charged.plan_id,
     charged.currency_code,
     charged.record_count,
-    charged.raw_quantity / charged.unit_size as quantity,
+    (charged.raw_quantity / charged.unit_size)::numeric(24, 6) as quantity,
     charged.unit_name as unit,
-    charged.exact_charge
-    - case when charged.effect = 'replace' then charged.unrounded_amount else 0 end
-        as unrounded_amount,
-    charged.charge
-    - case when charged.effect = 'replace' then charged.rated_amount else 0 end as line_amount,
+    (
+        charged.exact_charge
+        - case when charged.effect = 'replace' then charged.unrounded_amount else 0 end
+    )::numeric(28, 14) as unrounded_amount,
+    (
+        charged.charge
+        - case when charged.effect = 'replace' then charged.rated_amount else 0 end
+    )::numeric(28, 14) as line_amount,
     jsonb_strip_nulls(jsonb_build_object(
         'schedule', charged.schedule_code,
         'pricing', charged.pricing,

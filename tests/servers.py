@@ -115,13 +115,29 @@ def drop_database(server_url: str, url: str) -> None:
     execute(server_url, "drop database if exists {} with (force)", name)
 
 
+def drop_databases(server_url: str, prefix: str) -> None:
+    """Drop all databases whose names begin so."""
+    with (
+        contextlib.closing(psycopg2.connect(server_url)) as session,
+        session.cursor() as cursor,
+    ):
+        cursor.execute("select datname from pg_database where starts_with(datname, %s)", (prefix,))
+        names = [name for (name,) in cursor.fetchall()]
+    for name in names:
+        execute(server_url, "drop database if exists {} with (force)", name)
+
+
 def _remove_dead_servers() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
         match = re.match(rf"{_FOLDER_PREFIX}(\d+)-", folder.name)
-        if match is None or folder.stat().st_uid != os.geteuid():
+        if match is None:
             continue
         try:
+            if folder.stat().st_uid != os.geteuid():
+                continue
             os.kill(int(match[1]), 0)
+        except FileNotFoundError:  # another process has just removed it
+            continue
         except ProcessLookupError:
             remove_server(folder)
         except PermissionError:

@@ -25,6 +25,53 @@
     )::numeric(28, 14)
 {%- endmacro %}
 
+{% macro is_by_supplier(leg) -%}
+    {#- Whether the supplier's amount makes the price of a leg. -#}
+    coalesce(
+        {{ leg }}.rating_mode = 'pre_rated'
+        and {{ leg }}.leg_no = 1
+        and {{ leg }}.pre_rated_price = 'supplier',
+        false
+    )
+{%- endmacro %}
+
+{% macro charged_gross_amount(leg, with_pre_rated) -%}
+    {#- What is charged before discount: by the deck, or by the supplier's amount. -#}
+    {%- if with_pre_rated -%}
+    case
+        when {{ is_by_supplier(leg) }} then {{ marked_up(leg) }}
+        else {{ leg }}.retail_gross_amount
+    end
+    {%- else -%}
+    {{ leg }}.retail_gross_amount
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro other_gross_amount(leg) -%}
+    {#- The price that is not charged, before discount. -#}
+    case
+        when {{ is_by_supplier(leg) }} then {{ leg }}.retail_gross_amount
+        else {{ marked_up(leg) }}
+    end
+{%- endmacro %}
+
+{% macro cost_rounded(leg, with_pre_rated) -%}
+    {#- The cost: the supplier's amount as it is, else that of the cost deck, rounded. -#}
+    (
+        {%- if with_pre_rated %}
+        case
+            when {{ leg }}.supplier_amount is not null
+                then {{ leg }}.supplier_amount * {{ leg }}.cost_multiplier
+            else
+        {%- endif %}
+        {{ round_to(
+            leg ~ '.cost_gross_amount', leg ~ '.cost_decimals', leg ~ '.cost_rounding_unit',
+            leg ~ '.cost_mode'
+        ) }}
+        {{ 'end' if with_pre_rated }}
+    )::numeric(28, 14)
+{%- endmacro %}
+
 {% macro discounted(leg, gross) -%}
     {#- What is left of an amount after the plan's discount. -#}
     case

@@ -34,8 +34,8 @@ grouped as (
         and rated.state = 'billed'
         and rated.rounding_group is not null
         -- what the join says, for the partitions
-        and rated.started_at >= (select min(months.period_start_at) from months)
-        and rated.started_at < (select max(months.period_end_at) from months)
+        and rated.started_at >= (select min(m.period_start_at) from months as m)
+        and rated.started_at < (select max(m.period_end_at) from months as m)
     group by
         rated.account_id,
         rated.period_month,

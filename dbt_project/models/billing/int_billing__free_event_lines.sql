@@ -1,7 +1,7 @@
 -- Grain: one row per account, period, product and currency: what the free events of charges by
--- percentage take off. Events are counted in the order in which they happened, whenever they came:
--- wholly free while both free_events and free_total last; the event that crosses free_total pays for
--- the rest of its amount. Credits are not counted.
+-- percentage take off. Events are counted in the order in which they happened, whenever they
+-- came: wholly free while both free_events and free_total last; the event that crosses free_total
+-- pays for the rest of its amount. Credits are not counted.
 {{ config(materialized='work_table') }}
 
 with months as (
@@ -34,7 +34,7 @@ events as (
         rated.state = 'billed'
         and rated.event_terms is not null
         and rated.unrounded_amount >= 0
-        and rated.period_month = any(array(select months.period_month from months))
+        and rated.period_month = any(array(select m.period_month from months as m))
     window earlier as (
         partition by
             rated.account_id, rated.period_month, rated.product_code, rated.currency_code

@@ -9,25 +9,10 @@ with gross as (
     select
         leg.*,
         {%- if with_pre_rated %}
-        coalesce(
-            leg.rating_mode = 'pre_rated' and leg.leg_no = 1 and leg.pre_rated_price = 'supplier',
-            false
-        ) as is_by_supplier,
-        {{ marked_up('leg') }} as marked_up_amount,
-        case
-            when
-                leg.rating_mode = 'pre_rated' and leg.leg_no = 1
-                and leg.pre_rated_price = 'supplier'
-                then {{ marked_up('leg') }}
-            else leg.retail_gross_amount
-        end as charged_gross_amount,
-        case
-            when leg.pre_rated_price = 'supplier' then leg.retail_gross_amount
-            else {{ marked_up('leg') }}
-        end as other_gross_amount
-        {%- else %}
-        leg.retail_gross_amount as charged_gross_amount
+        {{ is_by_supplier('leg') }} as is_by_supplier,
+        {{ other_gross_amount('leg') }} as other_gross_amount,
         {%- endif %}
+        {{ charged_gross_amount('leg', with_pre_rated) }} as charged_gross_amount
     from {{ ref('int_rating__priced_by_period') }} as leg
 ),
 
@@ -83,17 +68,5 @@ select
     {{ rounded_by_plan(
         'priced', 'priced.charged_gross_amount', 'priced.retail_unrounded_amount'
     ) }} as retail_priced_amount,
-    (
-        {%- if with_pre_rated %}
-        case
-            when priced.supplier_amount is not null
-                then priced.supplier_amount * priced.cost_multiplier
-            else
-        {%- endif %}
-        {{ round_to(
-            'priced.cost_gross_amount', 'priced.cost_decimals', 'priced.cost_rounding_unit',
-            'priced.cost_mode'
-        ) }}
-        {{ 'end' if with_pre_rated }}
-    )::numeric(28, 14) as cost_amount
+    {{ cost_rounded('priced', with_pre_rated) }} as cost_amount
 from priced

@@ -92,7 +92,7 @@ select
         as charge_amount,
     rounded.tariff_currency::text as currency_code,
     -- what a percentage is taken of costs us nothing
-    case when rounded.price_mode is distinct from 'percentage' then rounded.signed_amount end
+    case when coalesce(rounded.price_mode, '') <> 'percentage' then rounded.signed_amount end
     ::numeric(28, 14) as cost_amount,
     rounded.currency_code::text as cost_currency_code,
     case

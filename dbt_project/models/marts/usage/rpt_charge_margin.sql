@@ -4,7 +4,7 @@ with rated as (
     from {{ ref('current_rated_charge') }}
     where
         state in ('billed', 'not_billable')
-        and price_mode is distinct from 'percentage'
+        and coalesce(price_mode, '') <> 'percentage'
 ),
 
 judged as (

@@ -79,10 +79,9 @@ def bundle(bench: Bench, given: Given) -> dict[str, Ask]:
     rolled = _list(given.first("rollover_before", "rollover", "rolled_over", default=0))
     for number, size in enumerate(rolled):
         # The first is the oldest.
-        start = SOME_MONTH + timedelta(seconds=number)
         _buy(
-            bench, allowance, f"R{number}", size=_seconds(size), counts_as="rollover",
-            valid_from=f"{start}T00:00:0{number}Z",
+            bench, allowance, f"R{number:02d}", size=_seconds(size), counts_as="rollover",
+            valid_from=f"{SOME_MONTH}T00:00:{number:02d}Z",
         )  # fmt: skip
     calls = _calls(bench, used)
     bench.invoiced()
@@ -183,7 +182,8 @@ def _calls(bench: Bench, minutes: Any) -> list[Record]:
     calls = []
     while rest > 0 or not calls:
         length = min(rest, Decimal(_LONGEST_CALL_MINUTES))
-        start = f"2026-09-{1 + len(calls) // 24:02d}T{len(calls) % 24:02d}:00:00Z"
+        # From the second day on: all packs are bought by then.
+        start = f"2026-09-{2 + len(calls) // 24:02d}T{len(calls) % 24:02d}:00:00Z"
         calls.append(
             bench.usage(
                 {"duration": length * _MINUTE, "called_number": _CALLED, "start_time": start}

@@ -131,8 +131,8 @@
 
 {% macro seconds_to_end(from_instant) -%}
     {#- Elapsed time, whatever the clocks did meanwhile. -#}
-    extract(
+    trim_scale(extract(
         epoch from {{ placed_instant('numbered.local_end', 'numbered.end_offset', 'numbered') }}
         - {{ from_instant }}
-    )
+    ))
 {%- endmacro %}

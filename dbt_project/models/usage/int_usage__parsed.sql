@@ -100,12 +100,12 @@ select
     -- where the record states no duration, its times may
     case
         when {{ has_no_duration('usage_lines') }}
-            then array[
+            then jsonb_build_array(
                 usage_lines.end_raw,
                 {{ iso_timestamp('usage_lines.end_raw', 'work_files.date_order') }},
                 usage_lines.answer_raw,
                 {{ iso_timestamp('usage_lines.answer_raw', 'work_files.date_order') }}
-            ]
+            )
     end as later_times,
     {{ duration_seconds('usage_lines.duration_raw', 'work_files.decimal_mark') }}
         as duration_seconds,

@@ -52,7 +52,7 @@ select
         when
             coalesce(dialled.duration_raw, '') = ''
             and coalesce(dialled.billable_raw, '') = ''
-            and not dialled.is_timed_by_end
+            and dialled.is_timed_by_end is not true
             then case when dialled.usage_type = 'voice' then 'missing_duration' end
         when
             dialled.duration_seconds is null or dialled.stated_billable_seconds is null

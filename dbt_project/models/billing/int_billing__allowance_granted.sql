@@ -158,8 +158,8 @@ buying_services as (
     inner join months
         on
             services.account_id = months.account_id
-            and months.period_start_at < services.valid_to
-            and months.period_end_at > services.valid_from
+            and services.valid_to > months.period_start_at
+            and services.valid_from < months.period_end_at
     where services.service_code in (select purchases.service_code from purchases)
     order by services.service_code, months.period_month, services.valid_from
 ),

@@ -27,6 +27,8 @@ FIRST = dt.datetime(2026, 10, 1, tzinfo=dt.UTC)
 CLOCKS = tuple(dt.timezone(dt.timedelta(minutes=minutes)) for minutes in (0, 330, -180))
 # A second report, of 15 October: 332 comes into service, 213 555 is taken away.
 SPLIT = "2026-10-15"
+# On that day this number goes from the first customer to the second.
+MOVED = "+12125550100"
 _GEOGRAPHIC = {
     "212": ("US", "NY"), "213": ("US", "CA"), "816": ("US", "MO"), "787": ("US", "PR"),
     "670": ("US", "CNMI"), "416": ("CANADA", "ONTARIO"), "876": ("JAMAICA", "JAMAICA"),
@@ -128,8 +130,9 @@ def _rates(code: str, rng: random.Random) -> list[Row]:
     return rows
 
 
-def _lengths(index: int, seconds: int) -> Row:
-    """Most in plain seconds; some as on a clock, too long, or with a talk time of their own."""
+def _special(index: int, seconds: int) -> Row:
+    """Most calls are plain seconds of a customer named; some are written as a clock shows them, too
+    long, have a talk time of their own, or a caller whose number moves to another customer."""
     special: dict[int, Row] = {
         3: {"Seconds": f"{seconds // 60}:00:{seconds % 60:02d}"},
         7: {"Seconds": "700000"},
@@ -137,6 +140,8 @@ def _lengths(index: int, seconds: int) -> Row:
         11: {"Talk": "7"},
         13: {"Seconds": "0", "Outcome": "ANSWERED"},
         17: {"Outcome": "CANCEL"},
+        19: {"From": MOVED, "Customer": "", "Way": "outbound"},
+        21: {"From": MOVED, "Customer": "", "Way": "outbound"},
     }
     return {"Seconds": str(seconds), "Talk": "", "Outcome": ""} | dict(special.get(index % 40, {}))
 
@@ -153,11 +158,11 @@ def _calls(number: int, rng: random.Random) -> list[Row]:
             .astimezone(CLOCKS[index % 3]).isoformat(),
             "From": rng.choice((telephone(), telephone(), rng.choice(_CALLERS))),
             "To": rng.choice((telephone(), rng.choice(_NUMBERS))),
-            **_lengths(index, rng.randint(1, 300)),
             "Way": rng.choice(("outbound", "outbound", "inbound")),
             "Class": rng.choice(("", "Intrastate", "INTERSTATE ", "intl", "local", "foo")),
             "Routed": rng.choice(("", "", "2125550000", "12135550000", "999", "8165550000")),
             "Customer": f"key{number}",
+            **_special(index, rng.randint(1, 300)),
         }
         for index in range(CALLS)
     ]  # fmt: skip
@@ -187,6 +192,8 @@ def write_classes(folder: Path) -> Path:
         })  # fmt: skip
         kinds["account"].append({
             "account_code": f"A{number}", "customer_name": "A", "plan_code": f"P{number}",
+            # The last customer leaves, and its service is forgotten.
+            "valid_to": "2026-10-25" if number == 5 else "",
         })  # fmt: skip
         kinds["service"].append({
             "service_code": f"S{number}", "account_code": f"A{number}",
@@ -201,6 +208,11 @@ def write_classes(folder: Path) -> Path:
             classify_mode=mode, cost_deck_code=f"C{number}",
         ))  # fmt: skip
         write_kind(folder / "files" / f"calls{number}", "calls", _calls(number, rng))
+    for service, bounds in (("S0", {"valid_to": SPLIT}), ("S1", {"valid_from": SPLIT})):
+        kinds["service_identifier"].append({
+            "service_code": service, "identifier_kind": "number",
+            "identifier_value": MOVED.removeprefix("+"), **bounds,
+        })  # fmt: skip
     for kind, rows in kinds.items():
         write_kind(folder / "reference", kind, rows)
     return folder

@@ -484,8 +484,8 @@ def test_a_pool_is_of_one_bill_group(warehouse: Warehouse) -> None:
         ("tax_rate", {"tax_code": "T", "tax_name": "T", "jurisdiction": "GB", "percent": "20",
                       "is_inclusive": "true", "on_taxes": "true"}, "on_taxes", "true",
          "must not be set"),
-        ("exemption", {"account_code": "A9", "exempt_from": "tax", "certificate": "X"},
-         "account_code", "A9", "no such account"),
+        ("exemption", {"account_code": "A99", "exempt_from": "tax", "certificate": "X"},
+         "account_code", "A99", "no such account"),
         ("exemption", {"account_code": "A1", "exempt_from": "tax", "certificate": ""},
          "certificate", None, "must not be empty"),
         ("account", {"account_code": "A3", "customer_name": "C", "currency_code": "GBP",
@@ -696,7 +696,7 @@ def test_a_blocked_rate_needs_no_price(empty_warehouse: Warehouse) -> None:
 
 def test_unknown_kind_missing_file_and_empty_folder(reference_warehouse: Warehouse) -> None:
     warehouse = reference_warehouse
-    with pytest.raises(RatehouseError, match="no reference kind 'tariff'; there are: lata"):
+    with pytest.raises(RatehouseError, match="no reference kind 'tariff'; there are: .*lata"):
         _load(warehouse, "tariff", "x\n")
     with pytest.raises(RatehouseError, match=r"absent.csv cannot be read"):
         load_reference(warehouse.connection, "deck", warehouse.folder / "absent.csv")

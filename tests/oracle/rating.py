@@ -223,6 +223,10 @@ def _charge(
             increment_base,
         )
     per_call = row.get("price_per_call")
+    increment = int(row.get("increment_seconds") or deck["increment_seconds"])
+    least_seconds = int(row.get("minimum_seconds") or deck["minimum_seconds"])
+    if increment == 1 and seconds > least_seconds and not (is_cut or steps):
+        unbilled = whole - exact  # only where duration_rounding is none
     if is_cut:
         seconds = cut_seconds
         own = clock.terms(row, deck, 0).own.get("price_per_call") if per_call else None
@@ -241,15 +245,11 @@ def _charge(
         )  # fmt: skip
         parts = [amount / minute]
     else:
-        increment = int(row.get("increment_seconds") or deck["increment_seconds"])
         price = Fraction(decimal(row.get("price_per_minute") or row["price_per_unit"]))
         if deck.get("increment_amount_decimals"):
             price = rounded_price(price, increment, {**deck, "minute_seconds": str(minute)})
         price /= minute
-        left = Fraction(seconds)
-        if increment == 1 and seconds > int(row.get("minimum_seconds") or deck["minimum_seconds"]):
-            unbilled = whole - exact  # only where duration_rounding is none
-        left -= unbilled
+        left = seconds - unbilled
         period = int(deck["cap_period_seconds"]) if most and rule == "per_period" else left
         parts = []
         while left > period:

@@ -84,7 +84,7 @@ def class_of_fee(bench: Bench, given: Given) -> dict[str, Ask]:
     bench.world.needs_places()
     month = bench.world.own_month()
     deck = bench.deck()
-    bench.rate(deck, "1", price_per_minute=0, connection_fee=1)
+    bench.rate(deck, "1", price_per_minute=given.get("rate_per_min", 0), connection_fee=1)
     bench.service(bench.plan(deck))
     bench.usage(
         {

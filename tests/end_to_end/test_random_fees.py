@@ -40,6 +40,11 @@ MODES: tuple[Row, ...] = (
     {"price_mode": "percentage", "percentage": "2.99", "event_fee": "0.3"},
     {"price_mode": "included"},
 )
+FIFTEENTH: Row = {
+    "charge_tariff_code": "T", "product_code": "FIFTEENTH", "product_name": "by the fifteenth",
+    "price_mode": "list", "price_scope": "list", "unit_price": "9", "proration": "full_month",
+    "full_month_rule": "fifteenth",
+}  # fmt: skip
 ZONES = ("UTC", "America/Los_Angeles", "Europe/London", "Australia/Lord_Howe")
 
 
@@ -129,6 +134,18 @@ class Month:
             "Net": pick(("8", "-8", "0.20", "10.01", "0")), "Cur": pick(("", "", "USD", "EUR")),
         } | days | keys  # fmt: skip
 
+    def edge(self, number: int) -> Row:
+        """A line that ends on the fifteenth day of a period; every other one begins at an instant,
+        which is the day before in some zones."""
+        anchor = int(self.accounts[number % 24]["anchor_day"])
+        last = dt.date(2026, 3, anchor) + dt.timedelta(days=14)
+        return {
+            "Customer": f"E{number}", "Line": f"C{number % 48}",
+            "Item": f"P{number % 60}" if number % 4 else "FIFTEENTH",
+            "Kind": "Rental", "Qty": "1", "Net": "8", "To": last.isoformat(),
+            "From": "2026-02-01T03:00:00Z" if number % 2 else "2026-02-01",
+        }  # fmt: skip
+
 
 def write_fees(folder: Path, seed: int = 1) -> Path:
     """Reference data and charge lines of a random month."""
@@ -136,7 +153,8 @@ def write_fees(folder: Path, seed: int = 1) -> Path:
     columns = json.dumps(COLUMNS)
     kinds: dict[str, list[Row]] = {
         "account": month.accounts, "service": month.services,
-        "service_identifier": month.identifiers, "charge_tariff": month.tariffs,
+        "service_identifier": month.identifiers,
+        "charge_tariff": [*month.tariffs, FIFTEENTH],
         "source": [
             source("fees", "carrier_charge", column_map=columns, charge_tariff_code="T",
                    file_kind="sdr"),
@@ -146,7 +164,8 @@ def write_fees(folder: Path, seed: int = 1) -> Path:
         write_kind(folder / "reference", kind, rows)
     # Equal lines of one file are as many charges.
     lines = [month.line(n) for n in range(LINES)]
-    write_kind(folder / "files" / "fees", "fees", lines + lines[:20])
+    edges = [month.edge(n) for n in range(240)]
+    write_kind(folder / "files" / "fees", "fees", lines + lines[:20] + edges)
     return folder
 
 

@@ -127,6 +127,15 @@ def charge_price(
     return exact, Fraction(round_amount(exact, decimals, rounding))
 
 
+def _stated_instant(raw: str | None) -> dt.datetime | None:
+    """A first day that is an instant: written with a clock and how far that is from UTC."""
+    try:
+        moment = dt.datetime.fromisoformat((raw or "").strip())
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
 class ChargeRater:
     """Takes charge files in the order in which they landed."""
 
@@ -184,7 +193,8 @@ class ChargeRater:
         charge = replace(charge, period_from=start, period_to=last)
         if original != (file.file_id, record.line_no):
             return replace(charge, state="duplicate", reason="repeated_record", original=original)
-        at = dt.datetime(start.year, start.month, start.day, tzinfo=dt.UTC)
+        instant = _stated_instant(get("period_from"))
+        at = instant or dt.datetime(start.year, start.month, start.day, tzinfo=dt.UTC)
         matches = self._match(get, source, at)
         if not matches:
             return replace(charge, reason="service_not_found")
@@ -231,6 +241,8 @@ class ChargeRater:
         ):
             method = "none"
         opened = dt.datetime(start.year, start.month, start.day)
+        if instant is not None:
+            opened = instant.astimezone(zone_of(account["time_zone"])).replace(tzinfo=None)
         since = self.reference.service_start(match.service["service_code"])
         if method != "none" and int(tariff["trial_days"]) and since is not None:
             there = since.astimezone(zone_of(account["time_zone"])).date()

@@ -64,11 +64,11 @@ comment on table reference.calendar_day is
 'Days that are not like the others of their weekday, such as holidays; a day has one class.';
 comment on table reference.time_band is
 'Times of the week of a deck, by the clock of its calendar. to_time before from_time: over
-midnight, the band belongs to the day on which it starts. day_class: only on such days. Of several bands at one
-moment the one of the highest weight counts.';
+midnight, the band belongs to the day on which it starts. day_class: only on such days. Of several
+bands at one moment the one of the highest weight counts.';
 comment on table reference.band_rate is
-'Price of a rate row (deck, prefix, jurisdiction) in a band, in place of its own. What is left out is
-that of the row.';
+'Price of a rate row (deck, prefix, jurisdiction) in a band, in place of its own. What is left out
+is that of the row.';
 comment on column reference.time_band.weekdays is 'Monday is 1: 1-5, 6,7, 1-7.';
 
 alter table reference.deck

@@ -29,7 +29,10 @@
         ~ " from (select min(started_at) at time zone 'UTC' - interval '1 day' - case"
         ~ "   when exists (select from reference.account where anchor_day > 1)"
         ~ "   then interval '1 month' else interval '0' end as first_at,"
-        ~ "   max(started_at) at time zone 'UTC' + interval '1 day' as last_at"
+        ~ "   max(started_at + case when exists ("
+        ~ "     select from reference.account where call_period = 'end'"
+        ~ "   ) then make_interval(secs => coalesce(duration_seconds, 0)::double precision)"
+        ~ "   else interval '0' end) at time zone 'UTC' + interval '1 day' as last_at"
         ~ "   from " ~ usage ~ ") as days"
         ~ " cross join lateral generate_series("
         ~ "   date_trunc('month', days.first_at), days.last_at, interval '1 month') as months (month)"
@@ -51,10 +54,10 @@
     from {{ legs }} as legs
     left join {{ source('reference', 'rating_version') }} as pins
         on
-            {{ utc_day(period_month('legs.started_at', 'legs.account_zone', 'legs.anchor_day')) }}
+            {{ utc_day(period_month('legs.period_at', 'legs.account_zone', 'legs.anchor_day')) }}
             >= pins.valid_from
             and {{ utc_day(
-                period_month('legs.started_at', 'legs.account_zone', 'legs.anchor_day')
+                period_month('legs.period_at', 'legs.account_zone', 'legs.anchor_day')
             ) }} < pins.valid_to
             and {{ known_at_cutoff('pins') }}
     where coalesce(pins.rating_version, {{ rating_versions() | last }}) = {{ rating_version }}

@@ -29,7 +29,8 @@ _INSTANT = (
     r"^(-?infinity|\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?"
     r"( ?(Z|[+-]\d{2}(:?\d{2})?))?)?)$"
 )
-# CHECK constraints on one column whose expression would say little.
+# CHECK constraints on one column (of any kind, or of the one named) whose expression would say
+# little.
 _WORDS = {
     "state_code": "must be two capital letters",
     "collector_code": "must be 1 to 60 small letters, digits or _, and not the word test",
@@ -40,7 +41,7 @@ _WORDS = {
     "valid_to": "must be the first day of a month: it names the first billing period after",
     "network_code": "must be a TADIG code like GBRVF, or MCC and MNC like 23415",
     "tls_trust": "must be system, file:/path of a CA, or sha256: and a fingerprint",
-    "jurisdiction": "must go from the outside in, like US/NY/New York",
+    "tax_rate.jurisdiction": "must go from the outside in, like US/NY/New York",
     "tax_jurisdiction": "must go from the outside in, like US/NY/New York",
     "line_kinds": "must be kinds of lines this may be worked out on, a space between them, like "
     "usage charge",
@@ -651,8 +652,9 @@ def _in_words(kind: str, expression: str, names: list[str]) -> tuple[str, str]:
         if column in _MODES:
             return column, f"must not be empty when price_mode is {_MODES[column]}"
     column = names[0]
-    if column in _WORDS:
-        return column, _WORDS[column]
+    words_of = _WORDS.get(f"{kind}.{column}") or _WORDS.get(column)
+    if words_of is not None:
+        return column, words_of
     if column == "prefix":
         return column, "must be 1 to 13 digits"
     allowed = re.findall(r"'([^']*)'::text", expression)

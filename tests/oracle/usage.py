@@ -401,9 +401,7 @@ class UsageRater:
         )
         if inbound and includes and not deck_code:
             return replace(leg, state="not_billable", reason="inbound_included")
-        version = reference.rating_version(
-            period_of(at, account["time_zone"], int(account["anchor_day"]))
-        )
+        version = reference.rating_version(self._billing_period(leg))
         zones = self._zones(leg, source, account["time_zone"])
         retail = retail_price(
             reference, plan, leg.direction or "", leg.rated_number, leg.call,
@@ -492,6 +490,9 @@ class UsageRater:
     def _with_period(self, leg: UsageLeg) -> UsageLeg:
         if leg.started_at is None:
             return leg
+        return replace(leg, period_month=self._billing_period(leg))
+
+    def _billing_period(self, leg: UsageLeg) -> dt.date:
         account = (
             self.reference.account(leg.account_code, leg.started_at) if leg.account_code else None
         )
@@ -499,7 +500,7 @@ class UsageRater:
         at = leg.started_at
         if account and account.get("call_period") == "end":
             at += dt.timedelta(seconds=float(leg.duration_seconds or 0))
-        return replace(leg, period_month=period_of(at, zone, anchor))
+        return period_of(at, zone, anchor)
 
 
 def _mode(raw: _Raw, source: Row) -> str:

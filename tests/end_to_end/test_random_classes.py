@@ -131,8 +131,8 @@ def _rates(code: str, rng: random.Random) -> list[Row]:
 
 
 def _special(index: int, seconds: int) -> Row:
-    """Most calls are plain seconds of a customer named; some are written as a clock shows them, too
-    long, have a talk time of their own, or a caller whose number moves to another customer."""
+    """Some calls are written as a clock shows them, are too long, have a talk time of their own or
+    a caller whose number moves to another customer."""
     special: dict[int, Row] = {
         3: {"Seconds": f"{seconds // 60}:00:{seconds % 60:02d}"},
         7: {"Seconds": "700000"},
@@ -143,7 +143,7 @@ def _special(index: int, seconds: int) -> Row:
         19: {"From": MOVED, "Customer": "", "Way": "outbound"},
         21: {"From": MOVED, "Customer": "", "Way": "outbound"},
     }
-    return {"Seconds": str(seconds), "Talk": "", "Outcome": ""} | dict(special.get(index % 40, {}))
+    return special.get(index % 40, {})
 
 
 def _calls(number: int, rng: random.Random) -> list[Row]:
@@ -151,21 +151,21 @@ def _calls(number: int, rng: random.Random) -> list[Row]:
         code = rng.choice((*_EXCHANGES, "212777", "332777", "299555"))
         return f"{rng.choice(('', '1', '+1'))}{code}{rng.randrange(10000):04d}"
 
-    return [
-        {
-            "Ref": f"{number}-{index}",
-            "Start": (FIRST + dt.timedelta(minutes=rng.randrange(31 * 1440)))
-            .astimezone(CLOCKS[index % 3]).isoformat(),
+    def call(index: int) -> Row:
+        start = FIRST + dt.timedelta(minutes=rng.randrange(31 * 1440))
+        row = {
+            "Ref": f"{number}-{index}", "Start": start.astimezone(CLOCKS[index % 3]).isoformat(),
             "From": rng.choice((telephone(), telephone(), rng.choice(_CALLERS))),
             "To": rng.choice((telephone(), rng.choice(_NUMBERS))),
+            "Seconds": str(seconds := rng.randint(1, 300)), "Talk": "", "Outcome": "",
             "Way": rng.choice(("outbound", "outbound", "inbound")),
             "Class": rng.choice(("", "Intrastate", "INTERSTATE ", "intl", "local", "foo")),
             "Routed": rng.choice(("", "", "2125550000", "12135550000", "999", "8165550000")),
             "Customer": f"key{number}",
-            **_special(index, rng.randint(1, 300)),
-        }
-        for index in range(CALLS)
-    ]  # fmt: skip
+        }  # fmt: skip
+        return row | dict(_special(index, seconds))
+
+    return [call(index) for index in range(CALLS)]
 
 
 def write_classes(folder: Path) -> Path:
@@ -184,7 +184,9 @@ def write_classes(folder: Path) -> Path:
     modes = ("npanxx", "npa", "pre_classified", "none", "npanxx", "npanxx")
     for number, mode in enumerate(modes):
         for deck in (f"R{number}", f"C{number}"):
-            kinds["deck"].append(_deck(deck, rng))
+            # Whatever the dice say of the others: one deck has a local deck.
+            own = {"calling_area_code": "METRO", "local_deck_code": "LOCAL"}
+            kinds["deck"].append(dict(_deck(deck, rng)) | (own if deck == "R0" else {}))
             kinds["rate"] += _rates(deck, rng)
         kinds["plan"].append({
             "plan_code": f"P{number}", "plan_name": "P", "deck_code": f"R{number}",

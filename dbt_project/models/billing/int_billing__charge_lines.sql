@@ -35,7 +35,7 @@ inner join months
 where
     total.state = 'billed'
     -- what the join says, for the index
-    and total.period_month = any(array(select months.period_month from months))
+    and total.period_month = any(array(select wanted.period_month from months as wanted))
 group by
     total.account_id,
     total.period_month,

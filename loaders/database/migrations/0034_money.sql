@@ -64,8 +64,10 @@ create table reference.surcharge (
     harbour_code text,
     line_kinds text not null default 'usage charge allowance volume discount commitment cap'
     check (
-        line_kinds ~ ('^(usage|charge|allowance|volume|discount|commitment|cap)'
-        '( (usage|charge|allowance|volume|discount|commitment|cap))*$')
+        string_to_array(line_kinds, ' ') <@ array[
+            'usage', 'charge', 'allowance', 'volume', 'discount', 'commitment', 'cap'
+        ]
+        and line_kinds <> ''
     ),
     charge_classes text not null default '',
     rounding_decimals integer not null default 2 check (rounding_decimals between 0 and 10),
@@ -82,12 +84,12 @@ comment on table reference.surcharge is
 'Charges on top of others, each a line of its own: universal service, regulatory recovery, payphone,
 number portability.';
 comment on column reference.surcharge.price_scope is
-'Whose surcharge: of an account, of the accounts of a plan, of a tax jurisdiction and those inside it
-(the innermost that has a row wins), or everybody''s (list). The first of these that has a row of
-the code wins.';
+'Whose surcharge: of an account, of the accounts of a plan, of a tax jurisdiction and those
+inside it (the innermost that has a row wins), or everybody''s (list). The first of these that has a
+row of the code wins.';
 comment on column reference.surcharge.charge_rule is
-'percent of the base; fund: the factor of fund_code of it; or unit_amount for each record or minute of
-the base, each number or service of the account, or each invoice.';
+'percent of the base; fund: the factor of fund_code of it; or unit_amount for each record or
+minute of the base, each number or service of the account, or each invoice.';
 comment on column reference.surcharge.base_rule is
 'lines: the amounts of the lines. usf: their interstate and international part, as universal service
 reports it.';
@@ -103,8 +105,10 @@ create table reference.tax_rate (
     percent numeric(9, 6) not null check (percent between 0 and 100),
     line_kinds text not null default 'usage charge allowance volume discount commitment cap'
     check (
-        line_kinds ~ ('^(usage|charge|allowance|volume|discount|commitment|cap)'
-        '( (usage|charge|allowance|volume|discount|commitment|cap))*$')
+        string_to_array(line_kinds, ' ') <@ array[
+            'usage', 'charge', 'allowance', 'volume', 'discount', 'commitment', 'cap'
+        ]
+        and line_kinds <> ''
     ),
     charge_classes text not null default '',
     on_surcharges boolean not null default true,
@@ -119,7 +123,7 @@ create table reference.tax_rate (
 );
 comment on table reference.tax_rate is 'Taxes of a jurisdiction, by what they apply to.';
 comment on column reference.tax_rate.jurisdiction is
-'US, or US/NY, or US/NY/New York: it taxes the accounts of that jurisdiction and of those inside it.';
+'US, or US/NY, or US/NY/New York: it taxes the accounts of that jurisdiction and of those in it.';
 comment on column reference.tax_rate.on_taxes is
 'The base includes the taxes of lower tax_order (tax on tax).';
 comment on column reference.tax_rate.is_inclusive is
@@ -166,8 +170,8 @@ add column tax_jurisdiction text check (tax_jurisdiction ~ '^[^/ ][^/]*(/[^/ ][^
 comment on column reference.account.exchange_source is
 'Source of the exchange rates (exchange_rate) by which prices in other currencies are billed.';
 comment on column reference.account.exchange_date is
-'Which rate: the one in force at each call or on the first day of a charge, at the end of the period,
-or the average of the period by time.';
+'Which rate: the one in force at each call or on the first day of a charge, at the end of the
+period, or the average of the period by time.';
 comment on column reference.account.exchange_decimals is
 'Decimals a converted line is rounded to, after the conversion.';
 comment on column reference.account.tax_jurisdiction is

@@ -43,7 +43,8 @@ demo: setup ## a demo month from files to draft invoices
 
 test: lint ## lint, then all tests
 	@echo "==> Tests"
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
+		$(ARGS)
 
 cases: setup ## worked cases through the models: make cases FILE=cases.csv
 	@test -n "$(FILE)" || { echo "Which file? make cases FILE=path.csv"; exit 2; }

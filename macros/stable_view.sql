@@ -7,12 +7,16 @@
 {% materialization view, adapter='postgres' %}
     {%- set target_relation = this.incorporate(type='view') -%}
     {%- set existing = load_cached_relation(this) -%}
+    {#- Without the name of the database: a copy of it under another name stands as well. -#}
+    {%- set relation_name = target_relation.include(database=false) | string -%}
+    {%- set database_name = target_relation.include(schema=false, identifier=false) ~ '.' -%}
     {%- set built_from = local_md5(
-        sql ~ model.description ~ (model.columns | tojson) ~ (config.get('grants') | tojson)
+        (sql | replace(database_name, '')) ~ model.description ~ (model.columns | tojson)
+        ~ (config.get('grants') | tojson)
     ) -%}
     {%- set is_unchanged = run_query(
         "select exists (select from control.built_view as b where b.relation = '"
-        ~ target_relation ~ "' and b.definition_hash = '" ~ built_from
+        ~ relation_name ~ "' and b.definition_hash = '" ~ built_from
         ~ "' and to_regclass(b.relation) is not null)"
     ).rows[0][0] -%}
     {%- if is_unchanged %}
@@ -43,7 +47,7 @@
     {% do persist_docs(target_relation, model) %}
     {% call statement('remember') -%}
         insert into control.built_view (relation, definition_hash)
-        values ('{{ target_relation }}', '{{ built_from }}')
+        values ('{{ relation_name }}', '{{ built_from }}')
         on conflict (relation) do update
         set definition_hash = excluded.definition_hash, built_at = clock_timestamp();
     {%- endcall %}

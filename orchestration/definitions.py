@@ -10,13 +10,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from orchestration.lib.dbt_environment import make_dbt_resource
-
 defs = dg.Definitions.merge(
     dg.load_from_defs_folder(path_within_project=Path(__file__).parent),
     dg.Definitions(
-        # Hardcoded, so that its settings do not stand in the launchpad beside the job's options.
-        resources={"dbt": dg.ResourceDefinition.hardcoded_resource(make_dbt_resource())},
         # One warehouse, one writer: a process per step would only load everything again.
         executor=dg.in_process_executor,
     ),

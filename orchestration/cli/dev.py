@@ -34,7 +34,7 @@ def dev(
     os.environ[settings.DATABASE_URL_VARIABLE] = url
     os.environ["RATEHOUSE_WATCH_DROP_FOLDER"] = "1" if watch else "0"
     typer.echo("Reading the dbt project.")
-    manifest.ensure_manifest(url)
+    manifest.ensure_manifest()
     _end_runs_of_killed_processes()
     paths.drop_folder().mkdir(parents=True, exist_ok=True)
     if not _is_free(port):

@@ -8,23 +8,20 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DbtCliResource
 
 from loaders import database, runs
 from orchestration.lib import progress
 from orchestration.lib.billing_preview import PREVIEW_COLUMNS, preview_bill
-from orchestration.lib.dbt_arguments import BILLING_SELECTION, build_arguments
+from orchestration.lib.dbt_arguments import BILLING_TAG
 from orchestration.lib.dbt_process import Context, DbtProcess, folder_name
 from orchestration.lib.instance import mark_process
-from orchestration.lib.rating import log_again, put_down_on_failure, run_arguments
+from orchestration.lib.rating import put_down_on_failure, run_arguments
 from orchestration.lib.report import INVOICE_RUN_ASSET, invoice_run_event
 from orchestration.lib.tables import markdown_table
 from orchestration.lib.words import failures_in_words
 
 
-def bill(
-    context: Context, dbt: DbtCliResource, period: str, bill_group: str, *, dry_run: bool
-) -> Iterator[Any]:
+def bill(context: Context, period: str, bill_group: str, *, dry_run: bool) -> Iterator[Any]:
     """Draft the invoices of a period, or only show what would be drafted."""
     mark_process(context)
     with failures_in_words(), closing(database.connect()) as connection:
@@ -33,26 +30,18 @@ def bill(
         if dry_run:
             _log_preview(context, connection, period_month, groups)
             return
-        is_asset = isinstance(context, dg.AssetExecutionContext)
-        for number, group in enumerate(groups):
-            for event in _draft(context, dbt, connection, period_month, group):
-                if is_asset and number > 0:
-                    log_again(context, event)
-                else:
-                    yield event
+        for group in groups:
+            yield from _draft(context, connection, period_month, group)
 
 
-def _draft(
-    context: Context, dbt: DbtCliResource, connection: Any, period_month: date, bill_group: str
-) -> Iterator[Any]:
+def _draft(context: Context, connection: Any, period_month: date, bill_group: str) -> Iterator[Any]:
     arguments = run_arguments(context)
     arguments.pop("code_is_dirty")
     run = runs.open_invoice_run(connection, period_month, bill_group, **arguments)
     progress.say(run.describe())
     process = DbtProcess(folder_name(context, "billing", run.invoice_run_id))
-    selection = None if isinstance(context, dg.AssetExecutionContext) else BILLING_SELECTION
     with put_down_on_failure(lambda words: runs.fail_invoice_run(connection, run, words)):
-        yield from process.stream(context, dbt, build_arguments(selection), run.environment())
+        yield from process.stream(BILLING_TAG, run.environment())
     result = runs.close_invoice_run(connection, run)
     progress.say(describe_draft(run, result))
     context.log_event(invoice_run_event(connection, run, result, process))
@@ -66,9 +55,12 @@ def describe_draft(run: runs.InvoiceRun, result: runs.DraftResult) -> str:
         news = "first draft"
     else:
         news = "changed since the last draft" if result.is_changed else "nothing changed"
+    held = "".join(
+        f"; {count} may not be sent: {reason}" for reason, count in sorted(totals["held"].items())
+    )
     return (
         f"bill group {run.bill_group}: {totals['invoices']} invoice(s), {money or 'no money'} "
-        f"({news})"
+        f"({news}){held}"
     )
 
 

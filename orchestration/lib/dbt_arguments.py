@@ -1,12 +1,8 @@
-"""What dbt is told to do. Pure functions, so that the tests need neither dbt nor a database."""
+"""The tags by which the models of a run are selected."""
 
 from __future__ import annotations
 
-RATING_SELECTION = "tag:rating"
-BILLING_SELECTION = "tag:billing"
-
-
-def build_arguments(selection: str | None = None) -> list[str]:
-    """`dbt build` without the unit tests: those test the code, not the data of a run."""
-    arguments = ["build", "--exclude-resource-type", "unit_test"]
-    return [*arguments, "--select", selection] if selection else arguments
+RATING_TAG = "rating"
+BILLING_TAG = "billing"
+RATING_SELECTION = f"tag:{RATING_TAG}"
+BILLING_SELECTION = f"tag:{BILLING_TAG}"

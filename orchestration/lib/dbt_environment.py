@@ -1,4 +1,4 @@
-"""The environment of dbt processes, and the dbt resource that uses it."""
+"""The environment of dbt processes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
-from importlib import metadata
 from pathlib import Path
-
-from dagster_dbt import DbtCliResource
-from packaging.version import Version, parse
 
 from loaders import settings
 from orchestration.lib import paths
@@ -46,29 +41,3 @@ def variables(changes: Mapping[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-class RatehouseDbt(DbtCliResource):
-    """dbt without what costs seconds at each start and gains nothing here.
-
-    `dbt --version` asks a package index for news over the network, and the adapter handle serves
-    only row counts and column metadata that this project does not fetch.
-    """
-
-    @cached_property
-    def _cli_version(self) -> Version:
-        return parse(metadata.version("dbt-core"))
-
-    def _initialize_dbt_core_adapter(self, args: object) -> None:
-        return None
-
-
-def make_dbt_resource() -> RatehouseDbt:
-    """dbt on this checkout's project, for the target that the build schema implies."""
-    project = str(paths.dbt_project_folder())
-    return RatehouseDbt(
-        project_dir=project,
-        profiles_dir=project,
-        target=paths.dbt_target_name(),
-        dbt_executable=dbt_executable(),
-    )

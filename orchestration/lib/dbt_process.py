@@ -1,23 +1,33 @@
-"""One dbt process for one run: its token, its target folder, its progress, its end."""
+"""dbt for one run: its token, its target folder, its progress, its end."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import queue
 import shutil
-import subprocess
+import threading
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DbtCliInvocation, DbtCliResource
+import psycopg2
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from loaders import database
-from orchestration.lib import dbt_environment, manifest, paths, progress, words
+from loaders.runs import locks
+from orchestration.lib import manifest, paths, progress, standing
+from orchestration.lib.dbt_in_process import Outcome
 from orchestration.lib.translator import RatehouseTranslator
 
 # Folders of failed dbt processes are kept for a person to look at, but not for ever.
 _KEPT_FAILURES = 5
+# How long dbt may take to end after its last word, and after it was told to stop.
+_NORMAL_END_SECONDS = 60
+_END_SECONDS = 20
 
 Context = dg.AssetExecutionContext | dg.OpExecutionContext
 
@@ -28,64 +38,34 @@ class DbtProcess:
     def __init__(self, name: str) -> None:
         self.target = paths.dbt_runs_folder() / name
         self.results: list[dict[str, Any]] = []
-        # What dbt itself called an error.
-        self.said: list[str] = []
 
-    def stream(
-        self,
-        context: Context,
-        dbt: DbtCliResource,
-        arguments: Sequence[str],
-        run_environment: Mapping[str, str],
-    ) -> Iterator[Any]:
-        """Dagster's events of the process as they happen; raises dg.Failure in words."""
-        environment = dbt_environment.process_environment(database.database_url(), run_environment)
+    def stream(self, tag: str, run_environment: Mapping[str, str]) -> Iterator[Any]:
+        """Dagster's events of the nodes as they end; raises dg.Failure in words."""
         refuse_outdated_code_location()
         remove_old_folders()
-        # In an op there are no assets around it to tell the manifest.
-        whole = (
-            {}
-            if isinstance(context, dg.AssetExecutionContext)
-            else {
-                "manifest": manifest.manifest_path(),
-                "dagster_dbt_translator": RatehouseTranslator(),
-            }
-        )
-        with dbt_environment.variables(environment):
-            invocation = dbt.cli(
-                list(arguments),
-                context=context,
-                target_path=self.target,
-                raise_on_error=False,
-                **whole,
-            )
-        try:
-            yield from self._events(invocation)
-            succeeded = invocation.is_successful()
-        finally:
-            _end(invocation.process)
-        self.results = words.read_results(self.target)
-        if not succeeded:
+        plan = standing.plan(database.database_url(), tag, build_schema=paths.build_schema())
+        progress.say(plan.describe())
+        nodes, translator = manifest.load_manifest(), RatehouseTranslator()
+        work = Work(plan, run_environment, self.target)
+        with work:
+            for raw_event in work.events():
+                line = progress_line(raw_event)
+                if line is not None:
+                    progress.say(line)
+                # Without the context: events of assets, not outputs of the step. Outputs may be
+                # told once, and Dagster looks up the versions of all their inputs, which stand
+                # for nothing where views are left as they are.
+                yield from DbtCoreCliEventMessage(raw_event, {}).to_default_asset_events(
+                    manifest=nodes, dagster_dbt_translator=translator
+                )
+        outcome = work.outcome()
+        self.results = outcome.results
+        if not outcome.succeeded:
             raise dg.Failure(
-                description=words.describe_dbt_failure(self.target, self.said),
+                description=outcome.describe_failure(self.target / "dbt.log"),
                 allow_retries=False,
             )
         shutil.rmtree(self.target, ignore_errors=True)
-
-    def _events(self, invocation: DbtCliInvocation) -> Iterator[Any]:
-        for event in invocation.stream_raw_events():
-            if event.raw_event["info"]["level"] == "error":
-                self.said.append(event.raw_event["info"]["msg"])
-            line = progress_line(event.raw_event)
-            if line is not None:
-                progress.say(line)
-            yield from event.to_default_asset_events(
-                manifest=invocation.manifest,
-                dagster_dbt_translator=invocation.dagster_dbt_translator,
-                context=invocation.context,
-                target_path=invocation.target_path,
-                project=invocation.project,
-            )
 
     def counts(self) -> dict[str, int]:
         """Steps by kind and outcome: `model success` 41, `test pass` 97 ..."""
@@ -149,16 +129,69 @@ def remove_old_folders() -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """However the step ends, its dbt does not outlive it."""
-    if process.poll() is not None:
-        return
-    process.terminate()
-    try:
-        process.wait(timeout=10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+class Work:
+    """dbt at work in a thread, so that a step can tell of each node when it ends."""
+
+    def __init__(
+        self, plan: standing.Plan, run_environment: Mapping[str, str], target: Path
+    ) -> None:
+        self._plan = plan
+        self._environment = run_environment
+        self._target = target
+        self._events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._is_told = False
+        self._outcome: Outcome | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._build, name="dbt", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        """However the step ends, its dbt does not outlive it."""
+        self._thread.join(timeout=_NORMAL_END_SECONDS if self._is_told else 0)
+        if not self._thread.is_alive():
+            return
+        # As Ctrl-C would be for a dbt of its own: it begins no further node once one has ended,
+        # and those at work end with their sessions.
+        assert self._thread.ident is not None
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(self._thread.ident), ctypes.py_object(KeyboardInterrupt)
+        )
+        deadline = time.monotonic() + _END_SECONDS
+        while self._thread.is_alive() and time.monotonic() < deadline:
+            self._end_sessions()
+            self._thread.join(timeout=0.5)
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """What dbt tells of its nodes, until it has ended."""
+        while (event := self._events.get()) is not None:
+            yield event
+        self._is_told = True
+
+    def outcome(self) -> Outcome:
+        """How it ended."""
+        if self._error is not None:
+            raise self._error
+        assert self._outcome is not None
+        return self._outcome
+
+    def _build(self) -> None:
+        try:
+            self._outcome = self._plan.build(
+                self._environment, self._target, listener=self._events.put, options=()
+            )
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            self._error = error
+        finally:
+            self._events.put(None)
+
+    def _end_sessions(self) -> None:
+        with (
+            contextlib.suppress(psycopg2.Error),
+            contextlib.closing(database.connect(url=self._plan.url)) as connection,
+        ):
+            locks.end_abandoned_dbt_sessions(connection, self._plan.place.build_schema)
 
 
 def folder_name(context: Context, *parts: object) -> str:

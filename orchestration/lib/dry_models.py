@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import hashlib
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -17,7 +17,7 @@ from typing import Any
 from loaders import settings
 from loaders.errors import RatehouseError
 from loaders.runs.dry import PREFIX, DryModels, Model, Seed
-from orchestration.lib import dbt_environment, manifest, paths
+from orchestration.lib import dbt_environment, dbt_in_process, manifest, paths
 
 # What a dry run is asked for; everything they read is built too.
 RESULTS = ("rated_usage", "rated_charge", "int_usage__canonical", "int_charge__canonical")
@@ -35,15 +35,22 @@ def dry_models(url: str) -> DryModels:
     """The compiled models for the project as it stands on disk."""
     project = paths.dbt_project_folder()
     folder = settings.home() / "dry"
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{_fingerprint(project)}.json"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        models = _compile(project, url)
-        fresh = path.with_suffix(f".{os.getpid()}")
-        fresh.write_text(json.dumps(asdict(models)))
-        fresh.replace(path)
-        _forget_old(folder)
-        return models
+    with (folder / ".compiling").open("w") as handle:
+        # Whoever comes meanwhile waits: compiling twice would take both longer.
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if not path.exists():
+            models = _compile(project, url)
+            fresh = path.with_suffix(f".{os.getpid()}")
+            fresh.write_text(json.dumps(asdict(models)))
+            fresh.replace(path)
+            _forget_old(folder)
+            return models
+    return _read(path)
+
+
+def _read(path: Path) -> DryModels:
     stored = json.loads(path.read_text())
     return DryModels(
         tuple(
@@ -64,7 +71,7 @@ def dry_models(url: str) -> DryModels:
 
 
 def _fingerprint(project: Path) -> str:
-    digest = hashlib.sha256(manifest.fingerprint(project, {}).encode())
+    digest = hashlib.sha256(manifest.fingerprint(project).encode())
     # The columns of the landing tables follow from the profiles.
     profiles = settings.project_root() / "loaders" / "layouts" / "profiles"
     for path in sorted(profiles.glob("*.toml")):
@@ -80,37 +87,38 @@ def _forget_old(folder: Path) -> None:
 
 def _compile(project: Path, url: str) -> DryModels:
     target = Path(tempfile.mkdtemp(prefix="ratehouse_dry_"))
+    place = manifest.Place.of(url, target=PREFIX)
     try:
-        done = subprocess.run(
-            [
-                dbt_environment.dbt_executable(),
-                "--no-use-colors", "--log-path", str(target), "--quiet",
-                *compile_arguments(project),
-            ],
-            cwd=project,
-            env={**os.environ, **compile_environment(project, url, target)},
-            capture_output=True,
-            text=True,
-            check=False,
+        done = dbt_in_process.invoke(
+            ["compile", "--no-populate-cache", *selection()],
+            url, place, compile_environment(project, url, target), target,
         )  # fmt: skip
-        if done.returncode != 0:
-            raise RatehouseError(
-                "the dbt models cannot be compiled for a dry run:\n"
-                + (done.stdout + done.stderr).strip()[-3000:]
-            )
-        compiled = json.loads((target / "manifest.json").read_text())
     finally:
         shutil.rmtree(target, ignore_errors=True)
-    return models_of(project, compiled, url)
+    if not done.succeeded:
+        raise RatehouseError(
+            "the dbt models cannot be compiled for a dry run:\n"
+            + done.describe_failure()
+        )
+    nodes = {
+        key: node.to_dict(omit_none=False)
+        for key, node in dbt_in_process.manifest_for(place).nodes.items()
+        if node.resource_type in ("model", "seed")
+    }
+    return models_of(project, {"nodes": nodes}, url)
 
 
 def compile_arguments(project: Path) -> list[str]:
     """The dbt command that compiles all that a dry run builds."""
     return [
         "compile", "--target", PREFIX,
-        "--project-dir", str(project), "--profiles-dir", str(project),
-        "--select", *[f"+{name},resource_type:model" for name in (*RESULTS, *BILLING)],
+        "--project-dir", str(project), "--profiles-dir", str(project), *selection(),
     ]  # fmt: skip
+
+
+def selection() -> list[str]:
+    """All that a dry run builds."""
+    return ["--select", *[f"+{name},resource_type:model" for name in (*RESULTS, *BILLING)]]
 
 
 def compile_environment(project: Path, url: str, target: Path) -> dict[str, str]:

@@ -99,7 +99,7 @@ def run_job(
         progress.listening(lambda text: screen(wording(text))),
     ):
         progress.say("reading the dbt project")
-        manifest.ensure_manifest(url)
+        manifest.ensure_manifest()
         return _execute(name, op_config or {}, log, requested_by)
 
 
@@ -114,6 +114,7 @@ def _execute(
     if requested_by:
         tags["ratehouse/requested_by"] = requested_by
     with dg.DagsterInstance.get() as history:
+        instance.hold_connections(history)
         instance.end_dead_runs(history)
         result = defs.resolve_job_def(name).execute_in_process(
             run_config={"ops": {op: {"config": dict(c)} for op, c in op_config.items()}},

@@ -151,8 +151,17 @@ def _started(pid: int) -> str:
     return "-".join(done.stdout.split())
 
 
+def hold_connections(instance: dg.DagsterInstance) -> None:
+    """Keep the connections of the history open: by itself it opens one for every event.
+
+    The way of Dagster's own web server, without its limit on the time of a statement.
+    """
+    instance.optimize_for_webserver(statement_timeout=0, pool_recycle=3600, max_overflow=20)
+
+
 def mark_process(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> None:
     """Say which process a run is in, so that it is not taken for alive after a kill -9."""
+    hold_connections(context.instance)
     if PROCESS_TAG not in context.run.tags:
         context.instance.add_run_tags(context.run_id, {PROCESS_TAG: process_tag()})
 

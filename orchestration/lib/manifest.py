@@ -7,11 +7,13 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loaders import database, settings
 from loaders.errors import DatabaseUnavailable, RatehouseError
 from orchestration.lib import paths
 
@@ -36,20 +38,16 @@ def project_files(project: Path) -> list[Path]:
     return found
 
 
-def fingerprint(project: Path, environment: Mapping[str, str]) -> str:
+def fingerprint(project: Path) -> str:
     """Changes whenever dbt would have to parse again.
 
-    Contents, not times: a fresh clone or a touched file changes nothing. The database address
-    counts because dbt throws its partial parse away when a profile variable changes.
+    Contents, not times: a fresh clone or a touched file changes nothing. Nor does the address of
+    the database or the build schema: `Place` puts them into what was parsed.
     """
     digest = hashlib.sha256()
     for path in project_files(project):
         digest.update(f"{path.relative_to(project)}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
-    for name in sorted(environment):
-        if name.startswith(_PROFILE_VARIABLES):
-            digest.update(f"{name}={environment[name]}\0".encode())
-    digest.update(f"{paths.dbt_target_name()}/{paths.build_schema()}".encode())
     return digest.hexdigest()
 
 
@@ -61,6 +59,35 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
         yield
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where dbt builds: a database, and the prefix of its schemas (none: production)."""
+
+    database: str
+    build_schema: str = ""
+    # The output of profiles.yml.
+    target: str = ""
+
+    @classmethod
+    def of(cls, url: str, build_schema: str = "", target: str = "") -> Place:
+        """The place in the database of a URL."""
+        return cls(settings.connection_parameters(url)["dbname"], build_schema, target)
+
+    @property
+    def target_name(self) -> str:
+        return self.target or ("dev" if self.build_schema else "prod")
+
+    def schema(self, layer: str | None) -> str:
+        """As macros/generate_schema_name.sql and the schemas of profiles.yml say."""
+        if self.target_name == "prod":
+            return layer or "ratehouse"
+        return f"{self.build_schema or self.target_name}_{layer or 'default'}"
+
+    def relation(self, schema: str, name: str) -> str:
+        """The full name of a relation, quoted as dbt quotes it."""
+        return f'"{self.database}"."{schema}"."{name}"'
+
+
 _loaded_nodes: frozenset[str] = frozenset()
 
 
@@ -69,7 +96,23 @@ def load_manifest() -> dict[str, Any]:
     global _loaded_nodes
     manifest = json.loads(ensure_manifest().read_text())
     _loaded_nodes = frozenset(manifest["nodes"])
+    place = _production_or_named()
+    for node in manifest["nodes"].values():
+        node["database"] = place.database
+        node["schema"] = place.schema(node["config"].get("schema"))
+        if node.get("relation_name"):
+            node["relation_name"] = place.relation(node["schema"], node["alias"])
+    for source in manifest["sources"].values():
+        source["database"] = place.database
+        source["relation_name"] = place.relation(source["schema"], source["identifier"])
     return manifest
+
+
+def _production_or_named() -> Place:
+    try:
+        return Place.of(database.database_url(), paths.build_schema())
+    except DatabaseUnavailable:
+        return Place("ratehouse", paths.build_schema())
 
 
 def is_loaded_manifest_outdated() -> bool:
@@ -81,35 +124,25 @@ def is_loaded_manifest_outdated() -> bool:
     return frozenset(json.loads(path.read_text())["nodes"]) != _loaded_nodes
 
 
-def ensure_manifest(url: str | None = None) -> Path:
-    """Parse the dbt project if its manifest is missing or older than the project; its path.
-
-    Without a reachable database the address is left at its defaults: parsing needs none.
-    """
+def ensure_manifest() -> Path:
+    """Parse the dbt project if its manifest is missing or older than the project; its path."""
     from orchestration.lib import dbt_environment
 
-    if url is None:
-        from loaders import database
-
-        try:
-            url = database.database_url()
-        except DatabaseUnavailable:
-            url = None
     project = paths.dbt_project_folder()
     if not (project / "dbt_project.yml").exists():
         raise RatehouseError(f"{project} is not a dbt project: dbt_project.yml is missing")
-    environment = dbt_environment.process_environment(url)
-    wanted = fingerprint(project, environment)
+    wanted = fingerprint(project)
     target = paths.dbt_target_folder()
     stamp = target / _FINGERPRINT_FILE
     with _one_at_a_time(target):
-        if (
-            manifest_path().exists()
-            and stamp.exists()
-            # Without a server the address is unknown, and the last one known will do.
-            and (stamp.read_text() == wanted or (url is None and _same_project(stamp, project)))
-        ):
+        if manifest_path().exists() and stamp.exists() and stamp.read_text() == wanted:
             return manifest_path()
+        # No server is asked, and without an address dbt can go on from what it parsed before.
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(_PROFILE_VARIABLES)
+        }
         done = subprocess.run(
             [
                 dbt_environment.dbt_executable(),
@@ -121,10 +154,12 @@ def ensure_manifest(url: str | None = None) -> Path:
                 "--profiles-dir",
                 str(project),
                 "--target",
-                paths.dbt_target_name(),
+                "prod",
+                "--target-path",
+                str(target),
             ],
             cwd=project,
-            env={**os.environ, **environment},
+            env=environment | {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
             capture_output=True,
             text=True,
             check=False,
@@ -134,10 +169,4 @@ def ensure_manifest(url: str | None = None) -> Path:
                 f"the dbt project does not parse:\n{(done.stdout + done.stderr).strip()}"
             )
         stamp.write_text(wanted)
-        (target / "parsed_project.txt").write_text(fingerprint(project, {}))
     return manifest_path()
-
-
-def _same_project(stamp: Path, project: Path) -> bool:
-    parsed = stamp.parent / "parsed_project.txt"
-    return parsed.exists() and parsed.read_text() == fingerprint(project, {})

@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 
-import dagster as dg
 import psycopg2
-from dagster_dbt import DbtCliResource
 
 from loaders import database, runs
 from loaders.settings import login_name
 from orchestration.lib import paths, progress
-from orchestration.lib.dbt_arguments import RATING_SELECTION, build_arguments
+from orchestration.lib.dbt_arguments import RATING_TAG
 from orchestration.lib.dbt_process import Context, DbtProcess, folder_name
 from orchestration.lib.instance import mark_process
 from orchestration.lib.report import rating_run_event
@@ -45,7 +43,6 @@ def run_arguments(context: Context) -> dict[str, Any]:
 
 def rate_until_done(
     context: Context,
-    dbt: DbtCliResource,
     open_run: Opener,
     *,
     once: bool = False,
@@ -53,22 +50,16 @@ def rate_until_done(
 ) -> Iterator[Any]:
     """Rate one work set after the other; files that land meanwhile make the next one.
 
-    Yields Dagster's events. A step may announce each of its outputs once, so those of the second
-    run and later are logged instead.
+    Yields Dagster's events.
     """
     mark_process(context)
-    is_asset = isinstance(context, dg.AssetExecutionContext)
     number = 0
     with failures_in_words(), closing(database.connect()) as connection:
         while (run := open_run(connection)) is not None:
             number += 1
             progress.say(run.describe())
             context.log.info(run.describe())
-            for event in _rate_one(context, dbt, connection, run):
-                if is_asset and number > 1:
-                    log_again(context, event)
-                else:
-                    yield event
+            yield from _rate_one(context, connection, run)
             if once:
                 break
     if number == 0:
@@ -76,14 +67,10 @@ def rate_until_done(
         context.log.info(idle)
 
 
-def _rate_one(
-    context: Context, dbt: DbtCliResource, connection: Any, run: runs.RatingRun
-) -> Iterator[Any]:
+def _rate_one(context: Context, connection: Any, run: runs.RatingRun) -> Iterator[Any]:
     process = DbtProcess(folder_name(context, "rating", run.rating_run_id, run.attempt))
-    # In an asset step Dagster names the selection itself, from the assets that were asked for.
-    selection = None if isinstance(context, dg.AssetExecutionContext) else RATING_SELECTION
     with put_down_on_failure(lambda words: runs.fail_rating_run(connection, run, words)):
-        yield from process.stream(context, dbt, build_arguments(selection), run.environment())
+        yield from process.stream(RATING_TAG, run.environment())
     totals = runs.close_rating_run(connection, run)
     progress.say(f"rating run {run.rating_run_id} balances and is closed")
     context.log_event(rating_run_event(connection, run, totals, process))
@@ -99,16 +86,3 @@ def put_down_on_failure(put_down: Callable[[str], None]) -> Iterator[None]:
         with suppress(psycopg2.Error, runs.RunAbandoned):
             put_down(words)
         raise
-
-
-def log_again(context: dg.AssetExecutionContext, event: Any) -> None:
-    """Record a further materialization of an asset whose output this step has yielded."""
-    if isinstance(event, dg.Output):
-        context.log_event(
-            dg.AssetMaterialization(
-                asset_key=context.asset_key_for_output(event.output_name),
-                metadata=event.metadata,
-            )
-        )
-    elif isinstance(event, dg.AssetCheckResult) and not event.passed:
-        context.log.warning(f"check {event.check_name} of {event.asset_key} did not pass")

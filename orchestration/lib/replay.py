@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -14,9 +12,8 @@ from typing import Any
 from loaders import database, runs
 from loaders.errors import RatehouseError
 from loaders.runs import replay as engine
-from orchestration.lib import dbt_environment, paths, progress
-from orchestration.lib.dbt_arguments import BILLING_SELECTION, RATING_SELECTION
-from orchestration.lib.words import describe_dbt_failure
+from orchestration.lib import paths, progress, standing
+from orchestration.lib.dbt_arguments import BILLING_TAG, RATING_TAG
 
 COLUMNS = (
     "relation", "month", "rows", "replayed_rows", "checksum", "replayed_checksum", "equal",
@@ -150,7 +147,7 @@ def _make_again(
             code_commit=planned.code.commit,
             code_is_dirty=planned.code.is_dirty,
         )
-        _build(url, target, job.build_schema, RATING_SELECTION, run.environment())
+        _build(url, target, job.build_schema, RATING_TAG, run.environment())
         runs.close_rating_run(connection, run)
         done[original.rating_run_id] = run.rating_run_id
         progress.say(
@@ -162,7 +159,7 @@ def _make_again(
         invoice_run = engine.open_replayed_draft(
             connection, job, draft, requested_by=requested_by
         )
-        _build(url, target, job.build_schema, BILLING_SELECTION, invoice_run.environment())
+        _build(url, target, job.build_schema, BILLING_TAG, invoice_run.environment())
         result = runs.close_invoice_run(connection, invoice_run)
         comparisons.append(
             engine.Comparison(
@@ -179,35 +176,12 @@ def _make_again(
     return done, comparisons
 
 
-def _build(
-    url: str, target: Path, build_schema: str, selection: str, token: Mapping[str, str]
-) -> None:
-    project = str(paths.dbt_project_folder())
-    environment = dbt_environment.process_environment(
-        url,
-        {
-            **token,
-            paths.BUILD_SCHEMA_VARIABLE: build_schema,
-            "DBT_TARGET_PATH": str(target),
-        },
-    )
-    done = subprocess.run(
-        [
-            dbt_environment.dbt_executable(),
-            "--no-use-colors", "--log-path", str(target),
-            "build", "--quiet", "--target", "dev",
-            "--project-dir", project, "--profiles-dir", project,
-            "--select", selection, "--exclude-resource-type", "unit_test", "test",
-        ],
-        cwd=project,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # fmt: skip
-    if done.returncode != 0:
-        words = describe_dbt_failure(target, [done.stdout[-2000:], done.stderr[-2000:]])
-        raise RatehouseError(f"the replay stopped; nothing of production was changed.\n{words}")
+def _build(url: str, target: Path, build_schema: str, tag: str, token: Mapping[str, str]) -> None:
+    plan = standing.plan(url, tag, build_schema=build_schema, tests=False)
+    outcome = plan.build(token, target)
+    if not outcome.succeeded:
+        said = outcome.describe_failure()
+        raise RatehouseError(f"the replay stopped; nothing of production was changed.\n{said}")
 
 
 def _shortened(numbers: list[int]) -> str:

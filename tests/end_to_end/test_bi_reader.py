@@ -8,13 +8,14 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 
+from orchestration.lib.manifest import ensure_manifest
 from tests.end_to_end.conftest import Month
 
 _SYSTEM = "('pg_catalog', 'information_schema', 'pg_toast')"
 
 
 def _marts(month: Month) -> set[str]:
-    manifest = json.loads((month.warehouse.target / "manifest.json").read_text())
+    manifest = json.loads(ensure_manifest().read_text())
     return {
         node["name"]
         for node in manifest["nodes"].values()

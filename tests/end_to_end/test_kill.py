@@ -1,8 +1,8 @@
 """kill -9 anywhere between drop folder and closed run: the next start ends as if nothing was.
 
-RATEHOUSE_TEST_KILLS says how often (default 4). Every second kill hits the worker alone, so that
-its dbt process goes on as an orphan while the next attempt is already at work; the others take the
-whole process group.
+RATEHOUSE_TEST_KILLS says how often (default 4). Every second attempt has its dbt in a process of
+its own and the blow hits the worker alone, so that dbt goes on as an orphan while the next attempt
+is already at work; in the others dbt works in the worker and dies with it.
 """
 
 from __future__ import annotations
@@ -27,11 +27,13 @@ _KILLS = int(os.environ.get("RATEHOUSE_TEST_KILLS", "4"))
 
 
 @contextmanager
-def _worker(warehouse: Warehouse, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _worker(
+    warehouse: Warehouse, folder: Path, how: str = "here"
+) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         [
             sys.executable, "-m", "tests.end_to_end.worker",
-            warehouse.url, str(folder), str(warehouse.target),
+            warehouse.url, str(folder), str(warehouse.target), how,
         ],
         cwd=settings.project_root(),
         stdout=subprocess.PIPE,
@@ -66,12 +68,13 @@ def test_killed_anywhere_and_started_again_gives_the_same(
     for number in range(_KILLS):
         moment = rng.uniform(0, 0.9 * usual)
         moments.append(round(moment, 2))
-        with _worker(killed, files) as process:
+        is_apart = number % 2 == 1
+        with _worker(killed, files, "apart" if is_apart else "here") as process:
             try:
                 process.wait(moment)
                 break  # done before the blow: nothing is left to kill
             except subprocess.TimeoutExpired:
-                if number % 2:
+                if is_apart:
                     process.kill()
                 else:
                     os.killpg(process.pid, signal.SIGKILL)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,11 +15,12 @@ from loaders import runs, settings
 from loaders.database import connect
 from loaders.files import FileResult, load_paths
 from loaders.reference import load_folder, load_reference
+from orchestration.lib import standing
+from orchestration.lib.dbt_environment import dbt_executable
 from tests.oracle.compare import Difference, compare
 
 PERIOD = date(2026, 10, 1)
 BILL_GROUPS = ("main", "wholesale")
-_BIN = Path(sys.executable).parent
 _BY = {"requested_by": "end-to-end test", "code_commit": "tested"}
 
 
@@ -30,11 +30,12 @@ class DbtFailed(AssertionError):
 
 @dataclass(frozen=True)
 class Warehouse:
-    """A database and the folder in which dbt keeps what it parsed and compiled for it."""
+    """A database and the folder in which dbt keeps what it compiled for it."""
 
     url: str
     target: Path
     threads: int = 2
+    is_dbt_apart: bool = False
 
     # -- asking ------------------------------------------------------------------------------------
 
@@ -176,15 +177,24 @@ class Warehouse:
         checks: bool = False,
         threads: int | None = None,
     ) -> None:
-        """One dbt process. Its data tests, half of its time, run only where `checks` says so."""
-        excluded = ["unit_test"] if checks else ["unit_test", "test"]
+        """Build as a run does. Its data tests, half of its time, only where `checks` says so."""
+        if self.is_dbt_apart:
+            self._build_apart(selection, environment)
+            return
+        plan = standing.plan(self.url, selection.removeprefix("tag:"), tests=checks)
+        outcome = plan.build(environment, self.target, threads=threads or self.threads)
+        if not outcome.succeeded:
+            raise DbtFailed(outcome.describe_failure())
+
+    def _build_apart(self, selection: str, environment: Mapping[str, str]) -> None:
+        """A dbt process of its own, as a person starts one; it outlives us when we are killed."""
         project = settings.project_root() / "dbt_project"
         done = subprocess.run(
             [
-                _BIN / "dbt", "--no-use-colors", "--log-path", self.target, "build",
+                dbt_executable(), "--no-use-colors", "--log-path", self.target, "build",
                 "--project-dir", project, "--profiles-dir", project, "--target", "prod",
-                "--target-path", self.target, "--threads", str(threads or self.threads),
-                "--select", selection, "--exclude-resource-type", *excluded,
+                "--target-path", self.target, "--select", selection,
+                "--exclude-resource-type", "unit_test", "test",
             ],
             env={**os.environ, **settings.dbt_environment(self.url), **environment},
             capture_output=True,

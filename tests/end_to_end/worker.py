@@ -1,4 +1,7 @@
-"""`python -m tests.end_to_end.worker URL FOLDER TARGET`: land and rate a folder, to be killed."""
+"""`python -m tests.end_to_end.worker URL FOLDER TARGET HOW`: land and rate a folder, to be killed.
+
+HOW is `here` or `apart`: whether dbt works in this process or in one of its own.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ from tests.end_to_end.warehouse import Warehouse
 
 def main() -> None:
     """Do what is left to do; starting it again after any end finishes the work."""
-    url, folder, target = sys.argv[1:]
-    warehouse = Warehouse(url, Path(target))
+    url, folder, target, how = sys.argv[1:]
+    warehouse = Warehouse(url, Path(target), is_dbt_apart=how == "apart")
     warehouse.load(Path(folder))
     print("landed", flush=True)
     while warehouse.rate() is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import pytest
 
 from orchestration.cli.demo import demo_month
 from orchestration.lib import dbt_keys, dbt_process, drop, instance, manifest, tables, words
-from orchestration.lib.dbt_arguments import build_arguments
+from orchestration.lib.dbt_in_process import Outcome
 from orchestration.lib.explain import split_usage_id
 
 
@@ -45,11 +44,6 @@ def node(kind: str, name: str, *folders: str, source: str = "") -> dict[str, Any
 )
 def test_asset_keys_follow_one_scheme(props: dict[str, Any], key: list[str]) -> None:
     assert dbt_keys.asset_key_parts(props) == key
-
-
-def test_dbt_builds_without_unit_tests() -> None:
-    assert build_arguments() == ["build", "--exclude-resource-type", "unit_test"]
-    assert build_arguments("tag:rating")[-2:] == ["--select", "tag:rating"]
 
 
 def test_a_number_leads_back_to_file_line_and_leg() -> None:
@@ -174,19 +168,17 @@ def test_a_killed_process_is_told_from_a_living_one() -> None:
     assert instance.is_alive(f"elsewhere:{gone.pid}:Mon-Jan-1-00:00:00-2024")
 
 
-def test_the_fingerprint_follows_contents_and_address_not_times(tmp_path: Path) -> None:
+def test_the_fingerprint_follows_contents_not_times(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     model = tmp_path / "models" / "a.sql"
     model.write_text("select 1")
-    environment = {"RATEHOUSE_DB_PORT": "1", "PATH": "x"}
-    first = manifest.fingerprint(tmp_path, environment)
+    first = manifest.fingerprint(tmp_path)
     age(model)
     (tmp_path / "target").mkdir()
     (tmp_path / "target" / "b.sql").write_text("compiled")
-    assert manifest.fingerprint(tmp_path, {**environment, "PATH": "y"}) == first
-    assert manifest.fingerprint(tmp_path, {"RATEHOUSE_DB_PORT": "2"}) != first
+    assert manifest.fingerprint(tmp_path) == first
     model.write_text("select 2")
-    assert manifest.fingerprint(tmp_path, environment) != first
+    assert manifest.fingerprint(tmp_path) != first
 
 
 def result(event: str, name: str, status: str) -> dict[str, Any]:
@@ -219,14 +211,13 @@ def test_progress_is_one_line_per_model(event: dict[str, Any], line: str | None)
     assert dbt_process.progress_line(event) == line
 
 
-def test_a_dbt_failure_names_the_step_and_what_the_database_said(tmp_path: Path) -> None:
+def test_a_dbt_failure_names_the_step_and_what_the_database_said() -> None:
     results = [
         {"unique_id": "model.ratehouse.a", "status": "success", "message": "OK"},
         {"unique_id": "model.ratehouse.b", "status": "error", "message": "column\n x missing"},
         {"unique_id": "test.ratehouse.t.1a", "status": "fail", "message": "Got 3 results"},
     ]
-    (tmp_path / "run_results.json").write_text(json.dumps({"results": results}))
-    assert words.describe_dbt_failure(tmp_path).splitlines() == [
+    assert Outcome(False, results).describe_failure().splitlines() == [
         "dbt: 2 of 3 steps failed",
         "  model b: column x missing",
         "  test t.1a: Got 3 results",
@@ -234,7 +225,8 @@ def test_a_dbt_failure_names_the_step_and_what_the_database_said(tmp_path: Path)
 
 
 def test_a_dbt_that_never_began_says_why_and_points_at_its_log(tmp_path: Path) -> None:
-    described = words.describe_dbt_failure(tmp_path, ["Database Error\n  permission denied"])
+    said = ["Database Error\n  permission denied"]
+    described = Outcome(False, [], said).describe_failure(tmp_path / "dbt.log")
     assert "before it built anything: Database Error permission denied" in described
     assert str(tmp_path / "dbt.log") in described
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DbtCliResource, dbt_assets
+from dagster_dbt import dbt_assets
 from pydantic import Field
 
 from orchestration.lib.billing import bill
@@ -45,9 +45,7 @@ class BillingConfig(dg.Config):
     dagster_dbt_translator=RatehouseTranslator(),
     pool="warehouse",
 )
-def billing_models(
-    context: dg.AssetExecutionContext, dbt: DbtCliResource, config: BillingConfig
-) -> Iterator[Any]:
+def billing_models(context: dg.AssetExecutionContext, config: BillingConfig) -> Iterator[Any]:
     """Draft the invoices of a period (or preview them)."""
     refuse_parts(context, "ratehouse bill (job billing_run)")
-    yield from bill(context, dbt, config.period, config.bill_group, dry_run=config.dry_run)
+    yield from bill(context, config.period, config.bill_group, dry_run=config.dry_run)

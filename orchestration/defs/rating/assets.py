@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DbtCliResource, dbt_assets
+from dagster_dbt import dbt_assets
 from pydantic import Field
 
 from loaders import runs
@@ -41,7 +41,7 @@ class RatingConfig(dg.Config):
     pool="warehouse",
 )
 def rating_models(
-    context: dg.AssetExecutionContext, dbt: DbtCliResource, config: RatingConfig
+    context: dg.AssetExecutionContext, config: RatingConfig
 ) -> Iterator[Any]:
     """Rate what has landed: open a run, build its models, close it when it balances; repeat."""
     refuse_parts(context, "ratehouse rate (job rate_usage)")
@@ -53,4 +53,4 @@ def rating_models(
         # then what these files complete: calls that began in earlier ones
         return run or runs.open_pairing_run(connection, **run_arguments(context))
 
-    yield from rate_until_done(context, dbt, open_run)
+    yield from rate_until_done(context, open_run)

@@ -5,7 +5,6 @@ from contextlib import closing
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DbtCliResource
 from pydantic import Field
 
 from loaders import database, runs
@@ -55,7 +54,7 @@ class ReprocessConfig(dg.Config):
     description="Count, or rate again, suspended records chosen by reason, source, file and date.",
 )
 def reprocess_suspended_records(
-    context: dg.OpExecutionContext, dbt: DbtCliResource, config: ReprocessConfig
+    context: dg.OpExecutionContext, config: ReprocessConfig
 ) -> Iterator[Any]:
     """Preview, or one run over what the filters choose (and an unfinished run before it)."""
     mark_process(context)
@@ -98,7 +97,7 @@ def reprocess_suspended_records(
         is_done = run is None or not run.is_resumed
         return run
 
-    yield from rate_until_done(context, dbt, open_run)
+    yield from rate_until_done(context, open_run)
 
 
 def _log_preview(

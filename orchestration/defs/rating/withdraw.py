@@ -5,7 +5,6 @@ from contextlib import closing
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DbtCliResource
 from pydantic import Field
 
 from loaders import database, runs
@@ -36,7 +35,7 @@ class WithdrawConfig(dg.Config):
     description="Take everything a file caused out of all figures, or bring it back.",
 )
 def withdraw_or_restore_file(
-    context: dg.OpExecutionContext, dbt: DbtCliResource, config: WithdrawConfig
+    context: dg.OpExecutionContext, config: WithdrawConfig
 ) -> Iterator[Any]:
     """The run of the file, the run of what repeats it, the drafts it stood in; or a preview."""
     mark_process(context)
@@ -58,11 +57,11 @@ def withdraw_or_restore_file(
         is_begun = run is None or not run.is_resumed
         return run
 
-    yield from rate_until_done(context, dbt, open_run, idle="no run is left to do")
+    yield from rate_until_done(context, open_run, idle="no run is left to do")
     with closing(database.connect()) as connection:
         drafts = runs.drafts_out_of_date(connection, paths.build_schema())
     for period, bill_group in drafts:
-        yield from bill(context, dbt, f"{period:%Y-%m}", bill_group, dry_run=False)
+        yield from bill(context, f"{period:%Y-%m}", bill_group, dry_run=False)
 
 
 def _log_preview(context: dg.OpExecutionContext, config: WithdrawConfig) -> None:

@@ -14,6 +14,7 @@ from loaders.demo.generate import DemoOptions
 from orchestration.lib.dbt_environment import dbt_executable
 from tests.end_to_end.balance import assert_balanced
 from tests.end_to_end.conftest import Month
+from tests.end_to_end.warehouse import Warehouse
 from tests.oracle.compare import report
 
 
@@ -69,17 +70,17 @@ def test_the_dirty_month_is_dirtier(month: Month, dirty_month: Month) -> None:
     assert unusable(dirty_month) > 2 * unusable(month)
 
 
-def test_the_unit_tests_beside_the_models_pass(month: Month) -> None:
+def test_the_unit_tests_beside_the_models_pass(warehouse: Warehouse) -> None:
     """Runs leave them out. They ask a built warehouse which columns its models have."""
     project = settings.project_root() / "dbt_project"
-    target = month.warehouse.target
+    target = warehouse.target
     done = subprocess.run(
         [
             dbt_executable(), "--no-use-colors", "--log-path", target, "test",
             "--project-dir", project, "--profiles-dir", project, "--target", "prod",
             "--target-path", target, "--select", "test_type:unit",
         ],
-        env={**os.environ, **settings.dbt_environment(month.warehouse.url)},
+        env={**os.environ, **settings.dbt_environment(warehouse.url)},
         capture_output=True,
         text=True,
         timeout=600,

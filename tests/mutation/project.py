@@ -67,16 +67,17 @@ class Copy:
         with changed(self._root, mutant):
             if mutant.file.startswith("seeds/"):
                 return self._with_seeds(mutant)
-            names = self._reached_by(mutant.file)
-            if not names:
+            reached = self._reached_by(mutant.file)
+            if not reached:
                 return None
             arguments = compile_arguments(self._project)
             selection = arguments.index("--select")
             results = self._invoke(
-                [*arguments[:selection], "--no-write-json", "--select", *sorted(names)]
+                [*arguments[:selection], "--no-write-json", "--select", *sorted(reached.values())]
             )
-        fresh = {result.node.name: result.node.compiled_code for result in results}
-        if missing := names - fresh.keys():
+        # Versions of a model share its name.
+        fresh = {result.node.alias: result.node.compiled_code for result in results}
+        if missing := reached.keys() - fresh.keys():
             raise DoesNotCompile(f"dbt left out {', '.join(sorted(missing))}")
         return self._with(fresh)
 
@@ -125,8 +126,8 @@ class Copy:
         manifest: dict[str, Any] = json.loads((self._target / "manifest.json").read_text())
         return manifest
 
-    def _reached_by(self, file: str) -> set[str]:
-        """Names of the models that a file makes or, as a macro, helps to make."""
+    def _reached_by(self, file: str) -> dict[str, str]:
+        """The models that a file makes or, as a macro, helps to make: alias and name."""
         in_project = file.removeprefix("dbt_project/")
         macros = {
             key
@@ -143,7 +144,7 @@ class Copy:
             macros |= reached
         built = {model.name for model in (*self.models.models, *self.models.billing)}
         return {
-            node["name"]
+            node["alias"]: node["name"]
             for node in self._manifest["nodes"].values()
             if node["resource_type"] == "model"
             and node["alias"] in built

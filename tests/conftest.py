@@ -115,7 +115,7 @@ def own_environment(request: pytest.FixtureRequest) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def shared(request: pytest.FixtureRequest, own_environment: Path) -> Iterator[Shared]:
+def of_all_workers(request: pytest.FixtureRequest, own_environment: Path) -> Iterator[Shared]:
     """What the workers of this session share; a single process shares with nobody."""
     given = _given(request)
     if given:
@@ -135,9 +135,9 @@ def _given(request: pytest.FixtureRequest) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def server_url(shared: Shared) -> str:
+def server_url(of_all_workers: Shared) -> str:
     """The URL of a server on which databases may be made and dropped."""
-    return shared.server_url
+    return of_all_workers.server_url
 
 
 @pytest.fixture(scope="session")

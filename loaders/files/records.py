@@ -77,6 +77,8 @@ class LineStream(RecordStream):
         self._copy_prefix = b"%d" % file_id + self._dialect.delimiter
         self._last_digits = [digits + self._dialect.delimiter for digits in _LAST_DIGITS]
         self._blank_bytes = b'" \t\r\x1a' + self._dialect.delimiter
+        # What stands up to there is no record, whatever it looks like.
+        self._header_line = (shape.header_line if shape else None) or 0
         self._header: list[str] | None = None
         if shape is not None and shape.header_line is not None:
             self._header = [squeeze(name) for name in shape.columns]
@@ -185,7 +187,7 @@ class LineStream(RecordStream):
         position = 0
         length = len(chunk)
         while position < length:
-            if pattern is not None:
+            if pattern is not None and self.line_no >= self._header_line:
                 end = pattern.match(chunk, position).end()  # type: ignore[union-attr]
                 if end > position:
                     lines = chunk[position : end - 1].split(b"\n")

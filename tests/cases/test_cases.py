@@ -97,7 +97,6 @@ def outcomes(make_database: Callable[[], str], reference: Path) -> dict[str, Out
             },
             {"charge": "9"},
         ),
-        Case("odd-text", "data_sms", "", {"chars": 5, "encoding": "GSM7"}, {"segments": 1}),
         Case("odd-deck", "prefix", "", {"deck": "no_such", "destination": "44"}, {"prefix": "44"}),
     ]
     found = run_cases([*cases, *wrong, *odd], make_database(), [reference])
@@ -136,7 +135,6 @@ def test_a_made_up_case_passes_and_its_opposite_fails(
         ("odd-row", "its reference data is refused: line"),
         ("odd-method", "needs proration by the moon"),
         ("odd-steps", "needs price steps of messages and data"),
-        ("odd-text", "needs segments worked out from the text of a message"),
         ("odd-deck", "needs the deck no_such in the reference folder"),
     ],
 )

@@ -56,7 +56,7 @@ def copy_database_as_test(server_url: str) -> Iterator[Callable[[str], str]]:
 
 @pytest.fixture(scope="session")
 def make_warehouse(
-    shared: Shared,
+    of_all_workers: Shared,
     make_bare_warehouse: Callable[[], Warehouse],
     copy_database_as_test: Callable[[str], str],
     tmp_path_factory: pytest.TempPathFactory,
@@ -67,10 +67,10 @@ def make_warehouse(
         bare = make_bare_warehouse()
         bare.build("tag:rating", {}, checks=True)
         bare.build("tag:billing", {}, checks=True)
-        copy_database(shared.server_url, connection_parameters(bare.url)["dbname"], name)
+        copy_database(of_all_workers.server_url, connection_parameters(bare.url)["dbname"], name)
 
     def make() -> Warehouse:
-        built, _ = shared.once("built", build)
+        built, _ = of_all_workers.once("built", build)
         return Warehouse(copy_database_as_test(built), tmp_path_factory.mktemp("dbt"))
 
     return make
@@ -118,7 +118,7 @@ def make_month(
 
 @pytest.fixture(scope="session")
 def month(
-    shared: Shared,
+    of_all_workers: Shared,
     make_month: Callable[..., Month],
     copy_warehouse: Callable[[Warehouse], Warehouse],
 ) -> Month:
@@ -130,15 +130,15 @@ def month(
     def make(name: str, folder: Path) -> dict[str, Any]:
         made = make_month(DemoOptions(cdrs=3000, charges=120), checks=True, folder=folder)
         original = connection_parameters(made.warehouse.url)["dbname"]
-        copy_database(shared.server_url, original, name)
+        copy_database(of_all_workers.server_url, original, name)
         return {
             "folder": str(folder),
             "control_totals": made.control_totals,
             "checksums": made.checksums,
         }
 
-    name, made = shared.once("month", make)
-    original = Warehouse(with_database(shared.server_url, name), Path(made["folder"]))
+    name, made = of_all_workers.once("month", make)
+    original = Warehouse(with_database(of_all_workers.server_url, name), Path(made["folder"]))
     return Month(
         copy_warehouse(original),
         Path(made["folder"]),

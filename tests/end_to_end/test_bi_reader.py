@@ -49,7 +49,7 @@ def _relations(month: Month, condition: str) -> list[tuple[str, str]]:
 # Reports of what is wrong, or missing: a month may have nothing of it.
 _MAY_BE_EMPTY = {
     "rpt_charge_absent", "rpt_charge_exception", "rpt_charge_overlap", "rpt_missing_file",
-    "rpt_source_health",
+    "rpt_pre_rated", "rpt_source_health",
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -163,76 +163,42 @@ def _require_withdrawn(file: Mapping[str, Any]) -> None:
 
 
 def open_withdraw_run(
-    connection: Any,
-    file_id: int,
-    *,
-    reason: str,
-    requested_by: str,
-    code_commit: str,
-    code_is_dirty: bool,
-    orchestrator_run_id: str | None = None,
-    build_schema: str = "",
+    connection: Any, file_id: int, *, reason: str, build_schema: str = "", **opening: Any
 ) -> RatingRun | None:
     """Begin to withdraw a file; an unfinished run comes first, whatever it was.
 
-    None when no run is needed: the file was not rated yet, and is withdrawn at once.
+    ``opening`` is what every run remembers about its making: requested_by, code_commit,
+    code_is_dirty, orchestrator_run_id. None when no run is needed: the file was not rated yet, and
+    is withdrawn at once.
     """
-    _require_production(build_schema)
-    took_lock = locks.take_lock(connection, build_schema)
-    has_run = False
-    try:
 
-        def add_withdrawal(cursor: Any, run_id: int) -> int:
-            file = withdrawal.read_file(cursor, file_id)
-            _require_withdrawable(cursor, build_schema, file)
-            if not withdrawal.is_rated(cursor, build_schema, file_id):
-                return 0
-            withdrawal.refuse_invoices(
-                withdrawal.invoices_in_the_way(cursor, build_schema, file_id),
-                f"file {file_id} ({file['file_name']}) cannot be withdrawn",
-            )
-            return withdrawal.insert_withdrawn_file(cursor, run_id, build_schema, file_id)
-
-        run = open_run(
-            connection,
-            "withdraw",
-            add_withdrawal,
-            requested_by=requested_by,
-            reason=_require_reason(reason),
-            config={"file_id": file_id},
-            code_commit=code_commit,
-            code_is_dirty=code_is_dirty,
-            orchestrator_run_id=orchestrator_run_id,
-            build_schema=build_schema,
+    def add_withdrawal(cursor: Any, run_id: int) -> int:
+        file = withdrawal.read_file(cursor, file_id)
+        _require_withdrawable(cursor, build_schema, file)
+        if not withdrawal.is_rated(cursor, build_schema, file_id):
+            return 0
+        withdrawal.refuse_invoices(
+            withdrawal.invoices_in_the_way(cursor, build_schema, file_id),
+            f"file {file_id} ({file['file_name']}) cannot be withdrawn",
         )
-        if run is None:
-            _move(connection, file_id, "withdrawn", reason, requested_by)
-            return None
-        has_run = True
-        return _with_lock(run, took_lock)
-    finally:
-        _release(connection, build_schema, took_lock and not has_run)
+        return withdrawal.insert_withdrawn_file(cursor, run_id, build_schema, file_id)
+
+    def plan() -> _Plan:
+        return _Plan("withdraw", add_withdrawal)
+
+    return _open(connection, file_id, "withdrawn", plan, reason, build_schema, opening)
 
 
 def open_restore_run(
-    connection: Any,
-    file_id: int,
-    *,
-    reason: str,
-    requested_by: str,
-    code_commit: str,
-    code_is_dirty: bool,
-    orchestrator_run_id: str | None = None,
-    build_schema: str = "",
+    connection: Any, file_id: int, *, reason: str, build_schema: str = "", **opening: Any
 ) -> RatingRun | None:
     """Begin to take a withdrawal back; an unfinished run comes first, whatever it was.
 
-    None when no run is needed: the file was withdrawn before anything had rated it.
+    ``opening`` as for open_withdraw_run. None when no run is needed: the file was withdrawn before
+    anything had rated it.
     """
-    _require_production(build_schema)
-    took_lock = locks.take_lock(connection, build_schema)
-    has_run = False
-    try:
+
+    def plan() -> _Plan:
         with connection, connection.cursor() as cursor:
             withdrawn_by = withdrawal.withdrawal_in_force(cursor, build_schema, file_id)
 
@@ -251,21 +217,47 @@ def open_restore_run(
 
         # A file that no run had taken comes back without one: what is opened here is only what
         # somebody else left unfinished.
+        return _Plan(None if withdrawn_by is None else "restore", add_restore, withdrawn_by)
+
+    return _open(connection, file_id, "landed", plan, reason, build_schema, opening)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The run to open: its kind, how its work set is written, and the run it takes back."""
+
+    kind: str | None
+    add_work: Callable[[Any, int], int]
+    undoes_run_id: int | None = None
+
+
+def _open(
+    connection: Any,
+    file_id: int,
+    status: str,
+    plan: Callable[[], _Plan],
+    reason: str,
+    build_schema: str,
+    opening: Mapping[str, Any],
+) -> RatingRun | None:
+    """Open what is planned under the writer's lock; without a run the file moves to ``status``."""
+    _require_production(build_schema)
+    took_lock = locks.take_lock(connection, build_schema)
+    has_run = False
+    try:
+        planned = plan()
         run = open_run(
             connection,
-            "restore" if withdrawn_by is not None else None,
-            add_restore,
-            requested_by=requested_by,
+            planned.kind,
+            planned.add_work,
             reason=_require_reason(reason),
             config={"file_id": file_id},
-            code_commit=code_commit,
-            code_is_dirty=code_is_dirty,
-            orchestrator_run_id=orchestrator_run_id,
             build_schema=build_schema,
-            undoes_run_id=withdrawn_by,
+            undoes_run_id=planned.undoes_run_id,
+            **opening,
         )
         if run is None:
-            _move(connection, file_id, "landed", reason, requested_by)
+            _move(connection, file_id, status, reason, opening["requested_by"])
             return None
         has_run = True
         return _with_lock(run, took_lock)

@@ -34,6 +34,7 @@ class InvoiceRun:
     earlier_checksum: str | None
     requested_by: str
     holds_own_lock: bool = True
+    round_no: int = 1
 
     def environment(self) -> dict[str, str]:
         """What the dbt process of this draft must carry."""
@@ -47,6 +48,7 @@ class InvoiceRun:
         return (
             f"invoice run {self.invoice_run_id}: draft of {self.period_month:%Y-%m}, "
             f"bill group {self.bill_group}"
+            + (f", round {self.round_no} (adjustments)" if self.round_no > 1 else "")
         )
 
 
@@ -162,11 +164,16 @@ def _begin(
             """
             insert into control.invoice_run as r (
                 build_schema, period_month, bill_group, status, reference_cutoff, code_commit,
-                orchestrator_run_id, is_building
+                orchestrator_run_id, is_building, round_no, is_current
             )
-            values (%(build_schema)s, %(period_month)s, %(bill_group)s, 'draft', %(cutoff)s,
-                %(code_commit)s, %(orchestrator_run_id)s, true)
-            on conflict (build_schema, period_month, bill_group) do update
+            select %(build_schema)s, %(period_month)s, %(bill_group)s, 'draft', %(cutoff)s,
+                %(code_commit)s, %(orchestrator_run_id)s, true, coalesce(max(p.round_no), 0) + 1,
+                -- beside a posted round it becomes the current one when it is drafted
+                count(*) = 0
+            from control.invoice_run as p
+            where p.build_schema = %(build_schema)s and p.period_month = %(period_month)s
+                and p.bill_group = %(bill_group)s and p.status = 'posted'
+            on conflict (build_schema, period_month, bill_group) where status <> 'posted' do update
             set status = 'draft', reference_cutoff = excluded.reference_cutoff,
                 code_commit = excluded.code_commit,
                 orchestrator_run_id = excluded.orchestrator_run_id,
@@ -174,7 +181,8 @@ def _begin(
                 opened_at = clock_timestamp(), drafted_at = null, stale_since = null,
                 stale_reason = null
             where r.status in ('draft', 'failed')
-            returning invoice_run_id, run_token::text, control_totals ->> 'content_checksum'
+            returning invoice_run_id, run_token::text, control_totals ->> 'content_checksum',
+                round_no
             """,
             {
                 "build_schema": build_schema,
@@ -189,13 +197,15 @@ def _begin(
         if row is None:
             cursor.execute(
                 "select invoice_run_id, status from control.invoice_run "
-                "where build_schema = %s and period_month = %s and bill_group = %s",
+                "where build_schema = %s and period_month = %s and bill_group = %s "
+                "and status <> 'posted'",
                 (build_schema, period_month, bill_group),
             )
             run_id, status = cursor.fetchone()
             raise InvoiceRunRefused(
                 f"the invoices of {period_month:%Y-%m}, bill group {bill_group}, are {status} "
-                f"(invoice run {run_id}): they are not drafted again"
+                f"(invoice run {run_id}): they are not drafted again. Post them, or take the "
+                f"approval back: ratehouse reopen {period_month:%Y-%m} --bill-group {bill_group}"
             )
         run = InvoiceRun(
             invoice_run_id=row[0],
@@ -207,7 +217,11 @@ def _begin(
             earlier_checksum=row[2],
             requested_by=requested_by,
             holds_own_lock=took_lock,
+            round_no=row[3],
         )
+        if run.round_no > 1:
+            # Until the new round is drafted, what is posted is what the period comes to.
+            _set_current(cursor, run, run.round_no - 1)
         record_event(
             cursor,
             "invoice_run",
@@ -216,6 +230,7 @@ def _begin(
             {
                 "period_month": period_month.isoformat(),
                 "bill_group": bill_group,
+                "round_no": run.round_no,
                 "code_commit": code_commit,
                 "orchestrator_run_id": orchestrator_run_id,
             },
@@ -310,13 +325,27 @@ def close_invoice_run(connection: Any, run: InvoiceRun) -> DraftResult:
             cursor.execute(
                 """
                 update control.invoice_run
-                set is_building = false, control_totals = %s,
-                    status = case when %s then 'failed' else status end,
-                    drafted_at = case when %s then null else clock_timestamp() end
-                where invoice_run_id = %s
+                set is_building = false, control_totals = %(totals)s,
+                    status = case when %(failed)s then 'failed' else status end,
+                    drafted_at = case when %(failed)s then null else clock_timestamp() end,
+                    rating_runs = array(
+                        select r.rating_run_id from control.rating_run as r
+                        where r.build_schema = %(build_schema)s and r.status = 'closed'
+                        order by r.rating_run_id
+                    )
+                where invoice_run_id = %(run_id)s
                 """,
-                (Json(control_totals), bool(unequal), bool(unequal), run.invoice_run_id),
+                {
+                    "totals": Json(control_totals),
+                    "failed": bool(unequal),
+                    "build_schema": run.build_schema,
+                    "run_id": run.invoice_run_id,
+                },
             )
+            if not unequal:
+                _set_current(cursor, run, run.round_no)
+                if is_changed:
+                    _mark_later_drafts_stale(cursor, run)
             record_event(
                 cursor,
                 "invoice_run",
@@ -336,6 +365,43 @@ def close_invoice_run(connection: Any, run: InvoiceRun) -> DraftResult:
         content_checksum=checksum,
         is_first_draft=run.is_first_draft,
         is_changed=is_changed,
+    )
+
+
+def _set_current(cursor: Any, run: InvoiceRun, round_no: int) -> None:
+    # First the one that goes: only one may be current at any time.
+    for is_current in (False, True):
+        cursor.execute(
+            "update control.invoice_run set is_current = %(is_current)s "
+            "where build_schema = %(build_schema)s and period_month = %(period_month)s "
+            "and bill_group = %(bill_group)s and is_current <> %(is_current)s "
+            "and (round_no = %(round_no)s) = %(is_current)s",
+            {
+                "is_current": is_current,
+                "build_schema": run.build_schema,
+                "period_month": run.period_month,
+                "bill_group": run.bill_group,
+                "round_no": round_no,
+            },
+        )
+
+
+def _mark_later_drafts_stale(cursor: Any, run: InvoiceRun) -> None:
+    """Allowances that roll over and counters of longer periods go on from the earlier invoice."""
+    cursor.execute(
+        """
+        update control.invoice_run
+        set stale_since = clock_timestamp(), stale_reason = %(why)s
+        where build_schema = %(build_schema)s and bill_group = %(bill_group)s
+            and period_month > %(period_month)s and status in ('draft', 'approved')
+            and drafted_at is not null and stale_since is null
+        """,
+        {
+            "why": f"the draft of {run.period_month:%Y-%m} before it was made again and changed",
+            "build_schema": run.build_schema,
+            "bill_group": run.bill_group,
+            "period_month": run.period_month,
+        },
     )
 
 

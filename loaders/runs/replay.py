@@ -354,7 +354,7 @@ def original_drafts(connection: Any) -> tuple[list[OriginalDraft], list[str]]:
                 )
             from control.invoice_run as d
             where d.build_schema = '' and d.status in ('draft', 'approved', 'posted')
-                and d.drafted_at is not null and not d.is_building
+                and d.drafted_at is not null and not d.is_building and d.is_current
             order by d.period_month, d.bill_group
             """
         )

@@ -265,7 +265,8 @@ def insert_restored_file(
 
 # What is billed of the file, and since when.
 _BILLED_OF_FILE = """
-    select t.account_id, t.period_month, min(r.closed_at) as billed_at
+    select t.account_id, t.period_month, min(r.closed_at) as billed_at,
+        array_agg(distinct r.rating_run_id) as rating_runs
     from (
         select rating_run_id, account_id, period_month, leg_count as number
         from {usage_total} where file_id = %(file_id)s and state = 'billed'
@@ -281,7 +282,8 @@ _BILLED_OF_FILE = """
 # What is billed of other files' records that become repeats again.
 _BILLED_OF_REPEATS = (
     """
-    select b.account_id, b.period_month, min(r.closed_at) as billed_at
+    select b.account_id, b.period_month, min(r.closed_at) as billed_at,
+        array_agg(distinct r.rating_run_id) as rating_runs
     from (
         select file_id, line_no, account_id, period_month, rating_run_id
         from {current_rated_usage} where state = 'billed'
@@ -305,7 +307,7 @@ def invoices_in_the_way(
 ) -> list[dict[str, Any]]:
     """Posted invoices, and approved ones, that hold money that would go.
 
-    What was rated after an invoice was posted is not on it.
+    What was rated after an invoice was drafted is not on it.
     """
     billed = _BILLED_OF_FILE if withdrawal is None else _BILLED_OF_REPEATS
     values = {**days_of_file(cursor, build_schema, file_id), "withdrawal": withdrawal}
@@ -327,12 +329,20 @@ def invoices_in_the_way(
         build_schema,
         "with billed as (" + billed + "), "
         """found as (
-            select 'posted' as status, i.sequence_code || ' ' || i.invoice_number as number,
-                i.account_id, i.period_month
+            select 'posted' as status, i.invoice_label as number, i.account_id, i.period_month
             from billed as b
             inner join ledger.invoice as i
                 on b.account_id = i.account_id and b.period_month = i.period_month
-            where i.posted_at >= b.billed_at
+            inner join ledger.posting as p
+                on i.posting_id = p.posting_id and b.rating_runs && p.rating_runs
+            union all
+            -- posted, and waiting for the next invoice of the account
+            select 'posted', '(waits for the next invoice)', c.account_id, c.period_month
+            from billed as b
+            inner join ledger.carried_line as c
+                on b.account_id = c.account_id and b.period_month = c.period_month
+            inner join ledger.posting as p
+                on c.posting_id = p.posting_id and b.rating_runs && p.rating_runs
         """
         + approved
         + """

@@ -69,13 +69,19 @@ HISTORY = (
     "control.reference_load",
     "control.collection",
     "control.collected_file",
+    "control.invoice_approval",
+    "control.closed_period",
+    "ledger.posting",
     "ledger.invoice",
     "ledger.invoice_line",
+    "ledger.carried_line",
+    "ledger.issued_number",
 )
 NEVER_DELETED = (
     *(f"reference.{name}" for name in REFERENCE),
     "control.file",
     "control.rating_run",
+    "ledger.number_sequence",
 )
 
 

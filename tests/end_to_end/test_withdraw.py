@@ -231,25 +231,50 @@ def test_an_invoice_in_the_way_is_named(billed: Warehouse) -> None:
     billed.execute("insert into ledger.number_sequence values ('main', 17)")
     billed.execute(
         """
-        insert into ledger.invoice (
-            account_id, invoice_id, sequence_code, invoice_number, period_month, period_start_at,
-            period_end_at, time_zone, currency_code, invoice_total, invoice_run_id, posted_at
+        insert into control.invoice_approval (
+            invoice_run_id, approved_by, reason, content_checksum, control_totals, gates
         )
-        select account_id, 1, 'main', 17, period_month, period_start_at, period_end_at, time_zone,
-            currency_code, invoice_total, invoice_run_id, %s
-        from billing.draft_invoice
-        """,
-        "2026-01-01",
+        select invoice_run_id, 'test', 'test', '', '{}', '[]' from control.invoice_run
+        """
     )
-    # Posted before the file was rated: it is not on that invoice.
+    billed.execute(
+        """
+        insert into ledger.posting (
+            invoice_run_id, approval_id, period_month, bill_group, round_no, content_checksum,
+            reference_cutoff, rating_runs, invoice_count, line_count, carried_count, totals,
+            posted_by
+        )
+        select invoice_run_id, 1, period_month, bill_group, 1, '', reference_cutoff, '{}', 0, 0, 0,
+            '{}', 'test'
+        from control.invoice_run
+        """,
+        past_the_guards=True,
+    )
+    billed.execute(
+        """
+        insert into ledger.invoice (
+            account_id, posting_id, invoice_kind, sequence_code, invoice_number, invoice_label,
+            account_code, customer_name, bill_group, period_month, period_start_at, period_end_at,
+            time_zone, currency_code, line_count, invoice_total, invoice_run_id, invoice_date
+        )
+        select account_id, posting_id, 'invoice', 'main', 17, 'main-17', 'ACME', 'Acme', 'main',
+            d.period_month, period_start_at, period_end_at, time_zone, currency_code, 1,
+            invoice_total, d.invoice_run_id, current_date
+        from billing.draft_invoice as d
+        inner join ledger.posting as p on d.invoice_run_id = p.invoice_run_id
+        """
+    )
+    # Drafted before the file was rated: it is not on that invoice.
     (approved,) = billed.preview_withdrawal(one).invoices_in_the_way
     assert approved["status"] == "approved"
     billed.execute(
-        "update ledger.invoice set posted_at = clock_timestamp()", past_the_guards=True
+        "update ledger.posting as p set rating_runs = r.rating_runs from control.invoice_run as r "
+        "where p.invoice_run_id = r.invoice_run_id",
+        past_the_guards=True,
     )
     with pytest.raises(runs.WithdrawalRefused) as refusal:
         billed.withdraw(one, "test")
-    assert "posted invoice main 17: account ACME, 2026-10" in str(refusal.value)
+    assert "posted invoice main-17: account ACME, 2026-10" in str(refusal.value)
     assert "never changed: credit it instead" in str(refusal.value)
     # A file without money on an invoice goes all the same; nothing was opened for the others.
     assert billed.value("select count(*) from control.rating_run where run_kind = 'withdraw'") == 0

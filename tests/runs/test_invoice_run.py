@@ -42,6 +42,12 @@ def draft(connection: Any, run: runs.InvoiceRun, total: str, line: str | None = 
         )
 
 
+def rows(connection: Any, query: str) -> list[tuple[Any, ...]]:
+    with connection, connection.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchall()
+
+
 def status(connection: Any) -> list[tuple[Any, ...]]:
     with connection, connection.cursor() as cursor:
         cursor.execute(
@@ -86,18 +92,64 @@ def test_a_draft_says_how_many_invoices_may_not_be_sent_and_why(connect: Connect
     assert runs.close_invoice_run(connection, again).control_totals["held"] == {}
 
 
-@pytest.mark.parametrize("final", ["approved", "posted"])
-def test_approved_and_posted_invoices_are_not_drafted_again(connect: Connect, final: str) -> None:
+def test_approved_invoices_are_not_drafted_again(connect: Connect) -> None:
     connection = connect()
     run = open_draft(connection)
     draft(connection, run, "1")
     runs.close_invoice_run(connection, run)
     with connection, connection.cursor() as cursor:
-        cursor.execute("update control.invoice_run set status = %s", (final,))
-    with pytest.raises(runs.InvoiceRunRefused, match=f"2026-10, bill group main, are {final}"):
+        cursor.execute("update control.invoice_run set status = 'approved'")
+    with pytest.raises(runs.InvoiceRunRefused, match="2026-10, bill group main, are approved"):
         open_draft(connection)
     # Refusing let the lock go.
     open_draft(connect(), "other")
+
+
+def test_beside_posted_invoices_the_next_round_is_drafted(connect: Connect) -> None:
+    connection = connect()
+    run = open_draft(connection)
+    draft(connection, run, "1")
+    runs.close_invoice_run(connection, run)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("update control.invoice_run set status = 'posted'")
+    rounds = "select round_no, is_current from control.invoice_run order by round_no"
+    second = open_draft(connection)
+    assert (second.round_no, second.is_first_draft) == (2, True)
+    assert second.invoice_run_id != run.invoice_run_id
+    assert rows(connection, rounds) == [(1, True), (2, False)]
+    draft(connection, second, "2")
+    runs.close_invoice_run(connection, second)
+    assert rows(connection, rounds) == [(1, False), (2, True)]
+    # Drafted again, and not done: what is posted counts.
+    again = open_draft(connection)
+    assert again.invoice_run_id == second.invoice_run_id
+    runs.fail_invoice_run(connection, again, "no")
+    assert rows(connection, rounds) == [(1, True), (2, False)]
+
+
+def test_later_drafts_of_the_group_go_stale_with_an_earlier_one(connect: Connect) -> None:
+    connection = connect()
+
+    def draft_of(month: int, total: str) -> None:
+        run = runs.open_invoice_run(
+            connection, date(2026, month, 1), "main", requested_by="test", code_commit="x"
+        )
+        draft(connection, run, total)
+        runs.close_invoice_run(connection, run)
+
+    stale = (
+        "select period_month, stale_reason from control.invoice_run where stale_since is not null"
+    )
+    draft_of(10, "1")
+    draft_of(11, "1")
+    draft_of(10, "1")
+    assert rows(connection, stale) == []
+    draft_of(10, "2")
+    assert rows(connection, stale) == [
+        (date(2026, 11, 1), "the draft of 2026-10 before it was made again and changed")
+    ]
+    draft_of(11, "1")
+    assert rows(connection, stale) == []
 
 
 def test_a_killed_draft_is_begun_again_and_its_old_token_is_worthless(connect: Connect) -> None:

@@ -56,6 +56,7 @@ invoice_runs as (
     where
         invoice_run.build_schema = '{{ build_schema() }}'
         and invoice_run.drafted_at is not null
+        and invoice_run.is_current
         and not invoice_run.is_building
         and invoice_run.status <> 'failed'
     {%- if is_dry() %}

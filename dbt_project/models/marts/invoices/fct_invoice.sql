@@ -1,5 +1,5 @@
--- Grain: one row per draft invoice: an account, a period, a currency. Posted invoices will join
--- here.
+-- Grain: one row per account, period and currency: its newest draft, posted or not. What was posted
+-- stands in the ledger.
 with invoices as (
     select * from {{ ref('draft_invoice') }}
 ),
@@ -33,4 +33,6 @@ select
     invoices.hold_reason
 from invoices
 inner join invoice_runs on invoices.invoice_run_id = invoice_runs.invoice_run_id
-where not invoice_runs.is_building
+where
+    not invoice_runs.is_building
+    and invoice_runs.is_current

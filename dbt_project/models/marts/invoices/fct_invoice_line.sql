@@ -1,4 +1,4 @@
--- Grain: one row per line of a draft invoice.
+-- Grain: one row per line of the newest draft of an invoice, posted or not.
 with invoice_lines as (
     select * from {{ ref('draft_invoice_line') }}
 ),
@@ -31,4 +31,6 @@ select
     invoice_lines.detail
 from invoice_lines
 inner join invoice_runs on invoice_lines.invoice_run_id = invoice_runs.invoice_run_id
-where not invoice_runs.is_building
+where
+    not invoice_runs.is_building
+    and invoice_runs.is_current

@@ -15,6 +15,7 @@ invoice_runs as (
     where
         build_schema = '{{ build_schema() }}'
         and status <> 'failed'
+        and is_current
 ),
 
 invoice_lines as (
@@ -26,6 +27,7 @@ allowance_runs as (
     where
         build_schema = '{{ build_schema() }}'
         and status <> 'failed'
+        and is_current
 ),
 
 allowance_usage as (

@@ -22,6 +22,7 @@ from loaders.errors import ConfigurationError, RatehouseError
 
 URL_VARIABLE = "RATEHOUSE_ORIGINALS_URL"
 _BLOCK = 256 * 1024
+_SYNC_EVERY = 32 * 1024 * 1024
 _INCOMING = ".incoming"
 # What a killed process left half-written is removed after this time.
 _ABANDONED_SECONDS = 24 * 3600
@@ -66,6 +67,7 @@ class Copy:
         self._path = path
         with _failures_in_words(originals.place):
             self._stream: IO[bytes] | None = path.open("xb", buffering=0)
+        self._not_synced = 0
 
     def write(self, block: bytes) -> None:
         assert self._stream is not None
@@ -73,6 +75,11 @@ class Copy:
             written = self._stream.write(block)
             while written < len(block):  # cut short by a disk that is nearly full
                 written += self._stream.write(block[written:])
+            self._not_synced += len(block)
+            if self._not_synced >= _SYNC_EVERY:
+                # Bit by bit while there is other work, not all of it at the end.
+                os.fdatasync(self._stream.fileno())
+                self._not_synced = 0
 
     def keep(self, sha256: str) -> None:
         """Put the original in its place; nothing happens if it is there already."""

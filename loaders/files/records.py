@@ -8,7 +8,7 @@ path: not a record, a record after an unambiguous repair, or quarantine.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from operator import add
 
 from loaders.files.stored import Hold
@@ -31,6 +31,8 @@ MAXIMUM_LINES_OF_A_VALUE = 1000
 
 # Line numbers are written as <thousands><four digits>: the four digits never change.
 _BLOCK_OF_LINES = 10_000
+# Bytes of the first block from which is told what its lines usually look like.
+_SAMPLE = 16 * 1024
 _LAST_DIGITS = [b"%04d" % number for number in range(_BLOCK_OF_LINES)]
 
 _NOT_QUOTE_OR_NEWLINE = bytes(byte for byte in range(256) if byte not in b'"\n')
@@ -98,6 +100,8 @@ class LineStream(RecordStream):
         if shape is not None and shape.layout.grows:
             self.copy_columns = tuple(dict.fromkeys((*shape.targets, EXTRA_COLUMNS)))
         self._plain, self._careful = self._patterns()
+        self._usual: re.Pattern[bytes] | None = None
+        self._is_sampled = False
         self._comma = Dialect(b",")
 
     @property
@@ -107,6 +111,7 @@ class LineStream(RecordStream):
     # -- the fast path -------------------------------------------------------------------------
 
     def _patterns(self) -> tuple[re.Pattern[bytes] | None, re.Pattern[bytes] | None]:
+        """Blocks of plain lines, and of plain lines that may have odd bytes beside them."""
         shape = self._shape
         if shape is None or shape.is_packed:
             return None, None
@@ -120,21 +125,41 @@ class LineStream(RecordStream):
                 suspects += rb"|(?i:" + re.escape(first) + rb")(?=[\" \t\n" + d + rb"])"
                 opening += re.escape(first[:1].lower()) + re.escape(first[:1].upper())
         # The class of first characters spares most lines the words: a fifth of the time.
-        head = rb'(?![" \t' + d + rb"]*+(?=[" + opening + rb"])(?:" + suspects + rb"))"
+        self._line_head = rb'(?![" \t' + d + rb"]*+(?=[" + opening + rb"])(?:" + suspects + rb"))"
         for rule in shape.layout.non_data:
-            head += rb"(?!" + rule.pattern.at_line_start + rb")"
+            self._line_head += rb"(?!" + rule.pattern.at_line_start + rb")"
+        every = range(self._width)
+        return self._pattern(b"", every), self._pattern(rb"\n\r\x00", every)
 
-        def pattern(forbidden: bytes) -> re.Pattern[bytes]:
-            inside = rb'[^"' + forbidden + rb"]*+"
-            quoted = rb'"' + inside + rb'(?:""' + inside + rb')*+"|'
-            if shape.layout.quoting != "csv":
-                # Neither quotes nor escapes: to COPY such a line means what it means here.
-                forbidden, quoted = forbidden + rb"\\", b""
-            field = rb"(?:" + quoted + rb'[^"\n' + d + forbidden + rb"]*+)"
-            line = head + d.join([field] * self._width) + rb"\n"
-            return re.compile(rb"(?:" + line + rb")*+", re.MULTILINE)
+    def _pattern(self, forbidden: bytes, doubling: Container[int]) -> re.Pattern[bytes]:
+        """Blocks of lines; only the columns ``doubling`` may hold doubled quotes."""
+        assert self._shape is not None
+        inside = rb'[^"' + forbidden + rb"]*+"
+        quoted = rb'"' + inside + rb'"|'
+        doubled = rb'"' + inside + rb'(?:""' + inside + rb')*+"|'
+        if self._shape.layout.quoting != "csv":
+            # Neither quotes nor escapes: to COPY such a line means what it means here.
+            forbidden, quoted, doubled = forbidden + rb"\\", b"", b""
+        d = re.escape(self._shape.delimiter.encode())
+        bare = rb'[^"\n' + d + forbidden + rb"]*+)"
+        fields = [
+            rb"(?:" + (doubled if index in doubling else quoted) + bare
+            for index in range(self._width)
+        ]
+        line = self._line_head + d.join(fields) + rb"\n"
+        return re.compile(rb"(?:" + line + rb")*+", re.MULTILINE)
 
-        return pattern(b""), pattern(rb"\n\r\x00")
+    def _usual_pattern(self, chunk: bytes) -> re.Pattern[bytes] | None:
+        """As the first lines are: where doubled quotes are not expected, a quarter faster."""
+        shape = self._shape
+        if self._plain is None or shape is None or shape.layout.quoting != "csv":
+            return None
+        doubling = set()
+        for line in chunk[:_SAMPLE].split(b"\n")[:-1]:
+            for index, value in enumerate(self._dialect.strict(line) or ()):
+                if value and QUOTE in value:
+                    doubling.add(index)
+        return self._pattern(b"", doubling)
 
     def copy_input(self) -> Iterator[bytes]:
         """Rows of the landing table as CSV, in blocks."""
@@ -184,11 +209,20 @@ class LineStream(RecordStream):
             if not self._tolerate_undecodable:
                 raise NotUtf8
             pattern = None
+        if not self._is_sampled:
+            self._usual = self._usual_pattern(chunk)
+            self._is_sampled = True
         position = 0
         length = len(chunk)
+        if pattern is self._plain and self._usual is not None:
+            pattern = self._usual
         while position < length:
             if pattern is not None and self.line_no >= self._header_line:
                 end = pattern.match(chunk, position).end()  # type: ignore[union-attr]
+                if end < length and pattern is self._usual:
+                    # All that is plain, now.
+                    pattern = self._plain
+                    end = pattern.match(chunk, end).end()
                 if end > position:
                     lines = chunk[position : end - 1].split(b"\n")
                     position = end

@@ -541,9 +541,15 @@ def _records(rows: Rows, header: Sequence[str] = ()) -> Rows:
     return [
         (number, fields)
         for number, fields in rows
-        if _NO_RECORD.match(fields[0]) is None
-        and [normalise_name(field) for field in fields] != names
+        if _NO_RECORD.match(fields[0]) is None and not _are_named(fields, names)
     ]
+
+
+def _are_named(fields: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether the fields are these words; most records are told by their first field."""
+    return len(fields) == len(names) and all(
+        normalise_name(field) == name for field, name in zip(fields, names, strict=True)
+    )
 
 
 def _of_width(rows: Rows, width: int) -> list[list[str]]:

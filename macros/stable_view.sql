@@ -13,7 +13,9 @@
     {%- set built_from = local_md5(
         (sql | replace(database_name, '')) ~ model.description ~ (model.columns | tojson)
         ~ (config.get('grants') | tojson)
+        ~ ('with security_barrier' if config.get('security_barrier') else '')
     ) -%}
+    {%- set options = ' with (security_barrier)' if config.get('security_barrier') else '' -%}
     {%- set is_unchanged = run_query(
         "select exists (select from control.built_view as b where b.relation = '"
         ~ relation_name ~ "' and b.definition_hash = '" ~ built_from
@@ -34,16 +36,16 @@
     {% call statement('main') -%}
         do $ratehouse$
         begin
-            create or replace view {{ target_relation }} as
+            create or replace view {{ target_relation }}{{ options }} as
             {{ sql }};
         exception when invalid_table_definition then
             drop view {{ target_relation }} cascade;
-            create view {{ target_relation }} as
+            create view {{ target_relation }}{{ options }} as
             {{ sql }};
         end
         $ratehouse$;
     {%- endcall %}
-    {% do apply_grants(target_relation, config.get('grants'), should_revoke=False) %}
+    {% do apply_grants(target_relation, config.get('grants'), should_revoke=True) %}
     {% do persist_docs(target_relation, model) %}
     {% call statement('remember') -%}
         insert into control.built_view (relation, definition_hash)

@@ -24,7 +24,10 @@ from loaders.settings import describe_database
 
 MIGRATIONS_FOLDER = Path(__file__).parent / "migrations"
 MINIMUM_SERVER_VERSION = 16
-ROLES = ("ratehouse_owner", "ratehouse_loader", "ratehouse_transformer", "bi_reader")
+ROLES = (
+    "ratehouse_owner", "ratehouse_loader", "ratehouse_transformer", "bi_reader", "bi_unmasked",
+    "bi_account",
+)  # fmt: skip
 
 _FILE_NAME = re.compile(r"(?P<version>\d{4})_[a-z0-9_]+\.sql")
 _LOCK_KEY = 0x52415445  # "RATE": the same for every installation, unlikely to be another's
@@ -280,7 +283,7 @@ def _check_rights(connection: Connection, url: str) -> None:
                     from pg_roles as p
                     inner join unnest(%s::text[]) with ordinality as n (name, place)
                         on p.rolname = n.name
-                    where p.rolname <> 'bi_reader'
+                    where p.rolname not like 'bi\\_%%'
                         and not pg_has_role(current_user, p.oid, 'SET')
                         and not pg_has_role(current_user, p.oid, 'MEMBER WITH ADMIN OPTION')
                     order by n.place

@@ -6,7 +6,11 @@ with accounts as (
 select distinct on (accounts.account_id)
     accounts.account_id::bigint as account_id,
     accounts.account_code::text as account_code,
-    accounts.customer_name::text as customer_name,
+    case
+        when accounts.account_id = 0 then accounts.customer_name
+        when {{ sees_personal_data('accounts') }} then accounts.customer_name
+        else left(accounts.customer_name, 1) || '***'
+    end::text as customer_name,
     accounts.bill_group::text as bill_group,
     accounts.time_zone::text as time_zone,
     accounts.anchor_day::integer as anchor_day,

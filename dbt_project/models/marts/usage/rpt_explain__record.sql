@@ -3,6 +3,8 @@
 -- decisions, in the order in which a person reads them. Made to look one record up: ask by file_id
 -- and line_no, which a usage_id or charge_id packs. record_id and leg_no are null for what is said
 -- of the line as such; leg_no is 0 for a charge.
+{{ config(grants={'select': ['bi_unmasked']}) }}
+
 with line_items as (
     select * from {{ ref('int_usage__told') }}
 ),
@@ -21,6 +23,15 @@ earlier_usage as (
 
 earlier_charges as (
     {{ earlier_decisions('rated_charge', 'charge_supersession', 'charge_id', 'charge_amount') }}
+),
+
+durations as (
+    select * from {{ source('control', 'duration_correction') }}
+),
+
+runs as (
+    select * from {{ source('control', 'rating_run') }}
+    where build_schema = '{{ build_schema() }}'
 ),
 
 items as (
@@ -83,6 +94,26 @@ items as (
         'run ' || earlier_charges.superseded_run_id as item,
         earlier_charges.value
     from earlier_charges
+    union all
+    select
+        durations.file_id,
+        durations.line_no,
+        null as leg_no,
+        null as record_id,
+        85 as section_no,
+        'Put right' as section,
+        durations.rating_run_id as item_no,
+        'duration' as item,
+        concat(
+            coalesce({{ plain('durations.seconds_before') }} || ' s', 'no duration'),
+            ' put right to ',
+            coalesce({{ plain('durations.new_seconds') }} || ' s', 'what the line says'),
+            ' by ', durations.requested_by, ', ', {{ instant_in_words('durations.recorded_at') }},
+            ': ', durations.reason, ' (run ', durations.rating_run_id,
+            case when runs.status <> 'closed' then ', ' || runs.status end, ')'
+        ) as value
+    from durations
+    inner join runs on durations.rating_run_id = runs.rating_run_id
 )
 
 select

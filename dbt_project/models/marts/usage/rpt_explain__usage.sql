@@ -1,6 +1,8 @@
 -- Grain: one row per usage leg that counts: the whole decision in words and codes, from the raw
 -- line to the rounded amount. Look up by file_id and line_no (indexed); usage_id packs both.
 -- The same as a list to read: rpt_explain__record.
+{{ config(grants={'select': ['bi_unmasked']}) }}
+
 with rated as (
     select * from {{ ref('int_rating__explained') }}
 ),

@@ -252,7 +252,9 @@ _CONTENT = """
         (
             select coalesce(jsonb_object_agg(t.currency_code, t.invoice_total), '{{}}'::jsonb)
             from (
-                select i.currency_code, sum(i.invoice_total)::text as invoice_total
+                select i.currency_code, round(
+                    sum(i.invoice_total), greatest(scale(trim_scale(sum(i.invoice_total))), 2)
+                )::text as invoice_total
                 from {invoice} as i
                 where i.invoice_run_id = %(run_id)s
                 group by i.currency_code

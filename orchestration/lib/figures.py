@@ -209,7 +209,9 @@ def top_invoice_rows(connection: Any, invoice_run_ids: Sequence[int], limit: int
         _query(
             """
             select a.account_code, a.customer_name, i.usage_amount, i.charge_amount,
-                i.rounding_amount, i.invoice_total, i.currency_code
+                i.rounding_amount,
+                round(i.invoice_total, greatest(scale(trim_scale(i.invoice_total)), 2)),
+                i.currency_code
             from {invoice} as i
             left join lateral (
                 select account_code, customer_name
@@ -233,7 +235,10 @@ def draft_rows(connection: Any, period_month: date) -> Rows:
         connection,
         _query(
             """
-            select r.invoice_run_id, r.bill_group, r.status, count(*), sum(i.invoice_total),
+            select r.invoice_run_id, r.bill_group, r.status, count(*),
+                round(
+                    sum(i.invoice_total), greatest(scale(trim_scale(sum(i.invoice_total))), 2)
+                ),
                 i.currency_code, r.drafted_at
             from control.invoice_run as r
             inner join {invoice} as i on r.invoice_run_id = i.invoice_run_id

@@ -52,7 +52,7 @@ class Account:
 def _make(bench: Bench, rng: random.Random) -> Account:
     code = bench.code
     settings = {
-        "currency_code": rng.choice(("USD", "EUR")),
+        "currency_code": rng.choice(("USD", "EUR", "JPY", "KWD")),
         "exchange_source": code,
         "exchange_date": rng.choice(("call_date", "period_end", "period_average")),
         "exchange_level": rng.choice(("line", "record")),
@@ -66,7 +66,7 @@ def _make(bench: Bench, rng: random.Random) -> Account:
     deck = bench.deck(currency_code="EUR")
     plan = bench.plan(deck, rounding_level=level, rounding_decimals=decimals)
     bench.service(plan, **settings)
-    if settings["currency_code"] == "USD":
+    if settings["currency_code"] != "EUR":
         _make_rates(bench, account, rng)
     account.call_count = rng.randint(1, 5)
     for number in range(account.call_count):
@@ -114,8 +114,9 @@ def _make_rates(bench: Bench, account: Account, rng: random.Random) -> None:
     for start, end in zip(bounds, bounds[1:], strict=False):
         rate = Decimal(rng.randint(9000, 13000)) / 10000
         bench.add(
-            "exchange_rate", rate_source=bench.code, from_currency="EUR", to_currency="USD",
-            rate=rate, valid_from=start.isoformat(), valid_to=end.isoformat(),
+            "exchange_rate", rate_source=bench.code, from_currency="EUR",
+            to_currency=account.settings["currency_code"], rate=rate,
+            valid_from=start.isoformat(), valid_to=end.isoformat(),
         )  # fmt: skip
         account.rates.append(Rate(Fraction(rate), start, end))
 
@@ -191,7 +192,8 @@ def _expected(account: Account) -> tuple[dict[str, Fraction], Fraction]:
     amounts = {"usage": usage}
     amounts |= {f"{line.kind} {line.code}": line.amount for line in lines if line.code}
     amounts |= {f"tax {code}": amount for code, amount in taxes.items() if amount}
-    return amounts, money.total(lines, account.taxes, taxes)
+    currency = account.settings["currency_code"]
+    return amounts, money.total(lines, account.taxes, taxes, currency)
 
 
 def _found(results: Results, account: Account) -> tuple[dict[str, Fraction], Fraction]:

@@ -203,12 +203,19 @@ def _is_taxed(line: Line, row: Row) -> bool:
     return line.kind in kinds and _listed(line.charge_class, row.get("charge_classes", ""))
 
 
+_SMALLEST_UNIT = {"JPY": 0, "KWD": 3}
+
+
 def total(
-    lines: Sequence[Line], tax_rows: Sequence[Row], tax_amounts: dict[str, Fraction]
+    lines: Sequence[Line],
+    tax_rows: Sequence[Row],
+    tax_amounts: dict[str, Fraction],
+    currency: str = "USD",
 ) -> Fraction:
     """What the invoice comes to: contained taxes are in the lines already."""
     on_top = sum(
         (tax_amounts[row["tax_code"]] for row in tax_rows if not truth(row.get("is_inclusive"))),
         Fraction(0),
     )
-    return Fraction(round_amount(sum((x.amount for x in lines), on_top), 2, "half_up"))
+    decimals = _SMALLEST_UNIT.get(currency, 2)
+    return Fraction(round_amount(sum((x.amount for x in lines), on_top), decimals, "half_up"))

@@ -1,5 +1,6 @@
 -- Grain: one row per draft invoice: an account, a period and a currency.
--- invoice_total = the amounts by kind of line, to the cent.
+-- invoice_total = the amounts by kind of line, to the currency's
+-- smallest unit.
 {{ config(
     materialized='run_fact',
     run_key='invoice_run_id',
@@ -58,7 +59,7 @@ select
         where invoice_lines.line_kind = '{{ kind }}'
     ), 0)::numeric(28, 14) as {{ kind }}_amount,
     {%- endfor %}
-    sum(invoice_lines.line_amount)::numeric(18, 2) as invoice_total,
+    sum(invoice_lines.line_amount)::numeric(18, 4) as invoice_total,
     holds.hold_reason::text as hold_reason
 from invoice_lines
 inner join accounts on invoice_lines.account_id = accounts.account_id

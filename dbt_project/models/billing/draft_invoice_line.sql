@@ -1,7 +1,7 @@
 -- Grain: one row per line of a draft invoice. Rebuilt in place for its invoice run until approval.
 -- The stages of billing each bring their lines (docs/rules.md, section 9); usage of several plans
 -- stands on one line per charge class. One rounding line per invoice brings the exact sum to the
--- currency's two decimals.
+-- currency's smallest unit.
 {{ config(
     materialized='run_fact',
     run_key='invoice_run_id',
@@ -63,9 +63,13 @@ invoice_sums as (
         priced_lines.account_id,
         priced_lines.currency_code,
         sum(priced_lines.line_amount) as line_sum,
-        {{ round_money('round(sum(priced_lines.line_amount), 12)', 2, "'half_up'") }}
-            as invoice_total
+        {{ round_money(
+            'round(sum(priced_lines.line_amount), 12)', 'coalesce(max(units.decimals), 2)',
+            "'half_up'"
+        ) }} as invoice_total
     from priced_lines
+    left join {{ ref('currency_decimals') }} as units
+        on priced_lines.currency_code = units.currency_code
     group by priced_lines.account_id, priced_lines.currency_code
 ),
 

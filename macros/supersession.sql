@@ -151,3 +151,29 @@ inner join {{ replaced }} as supersession
 where supersession.rating_run_id = {{ run_id() }}
 {%- endif %}
 {%- endmacro %}
+
+{#- The signed rows of the current run and of every closed one, each with the run it counts in. -#}
+{% macro signed_rows_of_all_runs(fact, supersession, key) -%}
+select
+    rated.*,
+    rated.rating_run_id as signed_run_id,
+    1 as sign
+from {{ ref(fact) }} as rated
+inner join {{ source('control', 'rating_run') }} as runs
+    on rated.rating_run_id = runs.rating_run_id
+where runs.status = 'closed' or runs.rating_run_id = {{ run_id() }}
+union all
+select
+    older.*,
+    supersession.rating_run_id as signed_run_id,
+    -1 as sign
+from {{ ref(fact) }} as older
+inner join {{ ref(supersession) }} as supersession
+    on
+        older.account_id = supersession.account_id
+        and older.{{ key }} = supersession.{{ key }}
+        and older.rating_run_id = supersession.superseded_run_id
+inner join {{ source('control', 'rating_run') }} as runs
+    on supersession.rating_run_id = runs.rating_run_id
+where runs.status = 'closed' or runs.rating_run_id = {{ run_id() }}
+{%- endmacro %}

@@ -188,6 +188,12 @@ KINDS: dict[str, Kind] = {
             ("collector_code",),
             hidden=frozenset({"password_from", "private_key_from"}),
         ),
+        Kind("fraud_range", ("prefix",)),
+        # Account * stands for all others.
+        Kind("spend_alarm", ("account_code", "per_period")),
+        Kind(
+            "confirmed_fraud", ("case_code",), {"account_code": ("account", "account_code")}
+        ),
         Kind("npa", ("npa",)),
         Kind("npanxx", ("npanxx",)),
     )

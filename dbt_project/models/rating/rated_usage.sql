@@ -58,6 +58,8 @@ set_aside as (
         judged.calling_class,
         judged.called_number_class,
         judged.disposition,
+        judged.release_cause::text as release_cause,
+        judged.called_country::text as called_country,
         judged.record_key_hash,
         judged.content_hash,
         case
@@ -177,6 +179,8 @@ rated as (
         decided.calling_class::text as calling_class,
         decided.called_number_class::text as called_number_class,
         decided.disposition::text as disposition,
+        decided.release_cause::text as release_cause,
+        decided.called_country::text as called_country,
         decided.record_key_hash::bigint as record_key_hash,
         decided.content_hash::bigint as content_hash,
         case

@@ -39,6 +39,7 @@ select
             ) }}
     end as stated_billable_seconds,
     numbered.disposition,
+    numbered.release_cause,
     numbered.number_plan,
     numbered.calling_raw,
     numbered.calling_plain,

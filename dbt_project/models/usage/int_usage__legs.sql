@@ -242,6 +242,8 @@ select
     directed.lrn_number,
     directed.stated_class,
     directed.disposition,
+    directed.release_cause,
+    directed.called_country,
     directed.record_key_hash,
     directed.content_hash,
     directed.rating_mode,

@@ -4,6 +4,10 @@
 
 with valued as (
     select * from {{ ref('int_usage__valued') }}
+),
+
+countries as (
+    select * from {{ ref('int_reference__countries') }}
 )
 
 select
@@ -39,6 +43,8 @@ select
     valued.direction,
     valued.set_aside_rule,
     valued.known_disposition as disposition,
+    valued.release_cause,
+    countries.country_code as called_country,
     valued.calling_e164 as calling_number,
     {{ number_class(
         'valued.calling_raw', 'valued.calling_clean', 'valued.calling_e164', 'valued'
@@ -63,3 +69,5 @@ select
     valued.record_key_hash,
     valued.content_hash
 from valued
+left join countries
+    on {{ country_lead('valued.called_e164') }} = countries.lead_digits

@@ -32,6 +32,7 @@ select
         case when coalesce(parsed.billable_raw, '') = '' then parsed.duration_seconds end
     ) as stated_billable_seconds,
     parsed.disposition,
+    parsed.release_cause,
     parsed.calling_raw,
     {{ plain_nanp_number('parsed.calling_digits', 'parsed') }} as calling_plain,
     case

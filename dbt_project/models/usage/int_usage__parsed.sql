@@ -112,6 +112,8 @@ select
     {{ duration_seconds('usage_lines.billable_raw', 'work_files.decimal_mark') }}
         as billable_seconds,
     {{ disposition('usage_lines.disposition_raw') }} as disposition,
+    left(coalesce(nullif(usage_lines.cause_code, ''), nullif(usage_lines.cause_text, '')), 40)
+        as release_cause,
     work_files.source_id,
     work_files.received_at,
     coalesce(usage_lines.start_zone, work_files.time_zone) as time_zone,

@@ -1,0 +1,46 @@
+-- Grain: one row per rating run, hour (UTC), account, source, usage type, direction, leg, country,
+-- hang-up cause and currencies.
+-- Additive over closed runs like usage_total: a run that replaces rows brings them again with the
+-- opposite sign. A call between two customers has two legs: add up money over all rows, count calls
+-- where leg_no = 1. Usage without a start time has no hour and is not here.
+-- The first build takes the whole history, each row under the run it is of.
+{{ config(
+    materialized='run_fact',
+    run_key='rating_run_id',
+    month_partition='hour_at',
+    on_schema_change='fail',
+    full_refresh=false,
+    indexes=[
+        {'columns': ['rating_run_id'], 'type': 'brin'},
+        {'columns': ['hour_at']},
+    ]
+) }}
+{%- set is_first = execute and this and load_relation(this) is none %}
+{%- set is_initial = not is_first and current_run()['kind'] == 'initial' %}
+{%- set run = 'signed.signed_run_id' if is_first else run_id() %}
+
+with signed as (
+    {%- if is_first %}
+    {{ signed_rows_of_all_runs('rated_usage', 'usage_supersession', 'usage_id') }}
+    {%- else %}
+    {{ signed_rows('rated_usage', 'usage_supersession', 'usage_id') }}
+    {%- endif %}
+)
+
+select
+    {{ run }}::bigint as rating_run_id,
+    date_trunc('hour', signed.started_at, 'UTC')::timestamptz as hour_at,
+    {%- for name, type in traffic_dimensions() %}
+    signed.{{ name }}::{{ type }} as {{ name }},
+    {%- endfor %}
+    {{ traffic_measures('signed', none if is_initial else 'signed.sign') }}
+from signed
+where {{ is_traffic('signed') }}
+group by
+    {%- if is_first %}
+    signed.signed_run_id,
+    {%- endif %}
+    date_trunc('hour', signed.started_at, 'UTC'),
+    {%- for name, type in traffic_dimensions() %}
+    signed.{{ name }}{{ ',' if not loop.last }}
+    {%- endfor %}

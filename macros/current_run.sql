@@ -12,17 +12,22 @@
 {%- endmacro %}
 
 {% macro current_run() -%}
-    {#- The running rating run of this build schema: {id, kind, cutoff, undoes}. A dbt process left
+    {#- The running rating run of this build schema: {id, kind, cutoff, undoes, config}. A dbt process left
         over from an abandoned attempt carries an old token and stops here. -#}
     {%- if is_dry() -%}
-        {{ return({'id': -1, 'kind': 'dry', 'cutoff': 'DRY RUN CUTOFF', 'undoes': none}) }}
+        {{ return({
+            'id': -1, 'kind': 'dry', 'cutoff': 'DRY RUN CUTOFF', 'undoes': none, 'config': {}
+        }) }}
     {%- endif -%}
-    {%- set none_open = {'id': -1, 'kind': 'initial', 'cutoff': 'infinity', 'undoes': none} -%}
+    {%- set none_open = {
+        'id': -1, 'kind': 'initial', 'cutoff': 'infinity', 'undoes': none, 'config': {}
+    } -%}
     {%- if not execute -%}
         {{ return(none_open) }}
     {%- endif -%}
     {%- set rows = run_query(
-        "select rating_run_id, run_kind, reference_cutoff::text, run_token::text, undoes_run_id"
+        "select rating_run_id, run_kind, reference_cutoff::text, run_token::text, undoes_run_id,"
+        ~ " config::text"
         ~ " from control.rating_run where status = 'running' and build_schema = '"
         ~ build_schema() ~ "'"
     ).rows -%}
@@ -36,7 +41,10 @@
             'rating run ' ~ run[0] ~ ' was taken over by a newer attempt; this process stops'
         ) }}
     {%- endif -%}
-    {{ return({'id': run[0], 'kind': run[1], 'cutoff': run[2], 'undoes': run[4]}) }}
+    {{ return({
+        'id': run[0], 'kind': run[1], 'cutoff': run[2], 'undoes': run[4],
+        'config': fromjson(run[5])
+    }) }}
 {%- endmacro %}
 
 {% macro current_invoice_run() -%}

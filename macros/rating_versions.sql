@@ -12,6 +12,9 @@
     {%- if is_dry() -%}
         {{ return(rating_versions()) }}
     {%- endif -%}
+    {#- a re-rating may name the version for all its records -#}
+    {%- set only = current_run()['config'].get('rating_version') -%}
+    {%- if only -%}{{ return([only]) }}{%- endif -%}
     {%- set newest = rating_versions() | last -%}
     {%- if
         not execute or flags.WHICH not in ('build', 'run')
@@ -60,6 +63,9 @@
                 period_month('legs.period_at', 'legs.account_zone', 'legs.anchor_day')
             ) }} < pins.valid_to
             and {{ known_at_cutoff('pins') }}
-    where coalesce(pins.rating_version, {{ rating_versions() | last }}) = {{ rating_version }}
+    where coalesce(
+        {%- if is_dry() %}nullif('DRY RUN ONLY VERSION', '')::smallint, {% endif -%}
+        pins.rating_version, {{ rating_versions() | last }}
+    ) = {{ rating_version }}
     {%- endif -%}
 {%- endmacro %}

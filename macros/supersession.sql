@@ -69,6 +69,9 @@ inner join runs on rated.rating_run_id = runs.rating_run_id
 where
     runs.status = 'closed'
     -- earlier versions can only stand in runs that had these files in their work set
+    {%- if fact == 'rated_usage' %}
+    and {{ days_of_replaced('rated.started_at') }}
+    {%- endif %}
     and rated.rating_run_id = any(
         array(
             select earlier.rating_run_id
@@ -148,8 +151,25 @@ inner join {{ replaced }} as supersession
         older.account_id = supersession.account_id
         and older.{{ key }} = supersession.{{ key }}
         and older.rating_run_id = supersession.superseded_run_id
-where supersession.rating_run_id = {{ run_id() }}
+where
+    supersession.rating_run_id = {{ run_id() }}
+    {%- if fact == 'rated_usage' %}
+    and {{ days_of_replaced('older.started_at') }}
+    {%- endif %}
 {%- endif %}
+{%- endmacro %}
+
+{#- The times between which stand the rows that a re-rating replaces, as literals: they prune
+    partitions at planning, so that it costs the same after years of history. Of other runs the
+    earlier rows may have any time, or none. -#}
+{% macro days_of_replaced(column) -%}
+    {%- set config = current_run()['config'] -%}
+    {%- if 'replaces_from' in config -%}
+        {{ column }} >= '{{ config['replaces_from'] }}'::timestamptz
+        and {{ column }} <= '{{ config['replaces_to'] }}'::timestamptz
+    {%- else -%}
+        true
+    {%- endif -%}
 {%- endmacro %}
 
 {#- The signed rows of the current run and of every closed one, each with the run it counts in. -#}

@@ -8,7 +8,7 @@ answered by rating for real and undoing it. The models are those of dbt, compile
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -27,6 +27,7 @@ CUTOFF_MARK = "DRY RUN CUTOFF"
 FILES_MARK = "DRY RUN FILES"
 PERIOD_MARK = "DRY RUN PERIOD"
 BILL_GROUP_MARK = "DRY RUN BILL GROUP"
+ONLY_VERSION_MARK = "DRY RUN ONLY VERSION"
 _VERSION_MARK = re.compile(r"'DRY RUN VERSION (\d+)' = ''")
 _DAYS_MARK = re.compile(r"'DRY RUN DAYS ([a-z_.]+)' = ''")
 
@@ -84,6 +85,8 @@ class DryModels:
     models: tuple[Model, ...]
     # What follows rating: totals, draft invoices, marts. Only `invoice` builds these.
     billing: tuple[Model, ...] = ()
+    # What sets versions beside each other. Only `compare` builds these.
+    comparison: tuple[Model, ...] = ()
 
 
 @dataclass
@@ -94,13 +97,27 @@ class DryRun:
     models: DryModels
     file_ids: list[int] = field(default_factory=list)
     _cutoff: datetime | None = None
+    _only_version: int | None = None
 
-    def rate(self, *, records: Sequence[tuple[int, int]] = (), until: str | None = None) -> None:
+    def rate(
+        self,
+        *,
+        records: Sequence[tuple[int, int]] = (),
+        until: str | None = None,
+        add_work: Callable[[Cursor, int], object] | None = None,
+        known_at: datetime | None = None,
+        only_version: int | None = None,
+    ) -> None:
         """Rate the lines of ``file_ids`` (or only ``records`` of them, as file and line).
 
-        ``until`` names the last model to build; what comes after it is left out.
+        ``until`` names the last model to build; what comes after it is left out. ``add_work``
+        writes the records, and what is changed about them, itself. ``known_at`` and
+        ``only_version``: with the reference data of then, by one version of the rules.
         """
-        self._cutoff = self._open(records)
+        self._only_version = only_version
+        self._cutoff = self._open(records, known_at)
+        if add_work is not None:
+            add_work(self.cursor, DRY_RUN_ID)
         self._make_schemas()
         self._make_history()
         for seed in self.models.seeds:
@@ -109,6 +126,15 @@ class DryRun:
             self._make(model, {})
             if model.name == until:
                 break
+
+    def compare(self) -> None:
+        """After ``rate``: what sets the records beside the versions that count so far."""
+        self.cursor.execute(
+            f"create view {PREFIX}_history.current_rated_usage as "
+            "select * from rating.current_rated_usage"
+        )
+        for model in self.models.comparison:
+            self._make(model, {})
 
     @contextmanager
     def invoice(self, period_month: date, bill_group: str) -> Iterator[None]:
@@ -131,9 +157,9 @@ class DryRun:
         cursor.execute("rollback to savepoint dry_invoice")
         self._keep_balances(carried)
 
-    def _open(self, records: Sequence[tuple[int, int]]) -> datetime:
+    def _open(self, records: Sequence[tuple[int, int]], known_at: datetime | None) -> datetime:
         cursor = self.cursor
-        cursor.execute("select clock_timestamp()")
+        cursor.execute("select coalesce(%s, clock_timestamp())", (known_at,))
         cutoff: datetime = cursor.fetchone()[0]
         cursor.execute(
             "insert into control.rating_run (rating_run_id, run_kind, build_schema, status, "
@@ -158,7 +184,8 @@ class DryRun:
 
     def _make_schemas(self) -> None:
         schemas = {seed.schema for seed in self.models.seeds}
-        schemas |= {model.schema for model in (*self.models.models, *self.models.billing)}
+        parts = (*self.models.models, *self.models.billing, *self.models.comparison)
+        schemas |= {model.schema for model in parts}
         for schema in sorted(schemas | {f"{PREFIX}_history"}):
             self.cursor.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
 
@@ -225,6 +252,7 @@ class DryRun:
         for mark, value in {
             CUTOFF_MARK: self._cutoff.isoformat(),
             FILES_MARK: ",".join(map(str, self.file_ids)),
+            ONLY_VERSION_MARK: str(self._only_version or ""),
             **marks,
         }.items():
             text = text.replace(mark, value)
@@ -232,6 +260,8 @@ class DryRun:
             text = _DAYS_MARK.sub(lambda mark: self._days(mark[1]), text)
         if versions := _VERSION_MARK.findall(text):
             needed = {max(versions, key=int), *self._pinned_versions()}
+            if self._only_version is not None:
+                needed = {str(self._only_version)}
             text = _VERSION_MARK.sub(lambda mark: str(mark[1] in needed).lower(), text)
         # psycopg2 leaves a statement without values alone, percent signs and all.
         if model.is_view:

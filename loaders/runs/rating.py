@@ -187,8 +187,12 @@ def open_run(
     orchestrator_run_id: str | None = None,
     build_schema: str = "",
     undoes_run_id: int | None = None,
+    known_at: datetime | None = None,
 ) -> RatingRun | None:
-    """Take up the unfinished run if there is one, else make one of the work that is added to it."""
+    """Take up the unfinished run if there is one, else make one of the work that is added to it.
+
+    ``known_at``: the reference data as they were known then, instead of now.
+    """
     took_lock = locks.take_lock(connection, build_schema)
     code = {
         "code_commit": code_commit,
@@ -214,6 +218,7 @@ def open_run(
                 config or {},
                 code,
                 undoes_run_id,
+                known_at,
             )
         if run_id is not None:
             return read_run(connection, run_id, is_resumed=is_resumed, holds_own_lock=took_lock)
@@ -313,11 +318,14 @@ def _create(
     config: Mapping[str, Any],
     code: Mapping[str, Any],
     undoes_run_id: int | None,
+    known_at: datetime | None,
 ) -> int | None:
     with connection, connection.cursor() as cursor:
         if kind == "initial" and not _has_new_files(cursor, build_schema):
             return None
         cutoff = fix_reference_cutoff(cursor)
+        if known_at is not None and known_at > cutoff:
+            raise RatehouseError(f"what is known at {known_at} is not known yet")
         cursor.execute(
             """
             insert into control.rating_run (
@@ -333,7 +341,7 @@ def _create(
                 Json(dict(config)),
                 reason,
                 requested_by,
-                cutoff,
+                known_at or cutoff,
                 code["code_commit"],
                 code["code_is_dirty"],
                 code["orchestrator_run_id"],

@@ -26,6 +26,12 @@ FACTS = (
 )  # fmt: skip
 _ROLE = "ratehouse_transformer"
 
+# What a re-rating changed about its records.
+_CHANGED_BY_RERATE = {
+    "duration_correction": "file_id, line_no, seconds_before, new_seconds, reason, requested_by",
+    "deck_choice": "file_id, line_no, leg_no, retail_deck_id, cost_deck_id",
+}
+
 
 @dataclass(frozen=True)
 class OriginalRun:
@@ -260,6 +266,13 @@ def open_replayed_run(
             """,
             values,
         )
+        for table, columns in _CHANGED_BY_RERATE.items():
+            cursor.execute(
+                f"insert into control.{table} (rating_run_id, {columns}) "
+                f"select %(run_id)s, {columns} from control.{table} "
+                "where rating_run_id = %(original)s",
+                values,
+            )
     return read_run(connection, run_id, is_resumed=False, holds_own_lock=False)
 
 

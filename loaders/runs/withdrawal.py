@@ -422,7 +422,7 @@ def settle(cursor: Any, run: RatingRun, actor: str) -> None:
     if run.run_kind == "withdraw":
         file_id = _withdrawn_file(cursor, run.rating_run_id)
         _set_status(cursor, file_id, "withdrawn", run, actor)
-        _mark_stale(cursor, run, [run.rating_run_id], f"file {file_id} was withdrawn")
+        mark_stale(cursor, run.build_schema, [run.rating_run_id], f"file {file_id} was withdrawn")
         _queue_repeats(cursor, run, file_id, actor)
     elif run.run_kind == "restore":
         file_id = _withdrawn_file(cursor, run.rating_run_id)
@@ -437,10 +437,28 @@ def settle(cursor: Any, run: RatingRun, actor: str) -> None:
             cursor, "rating_run", withdrawal, "undone", {"by_run": run.rating_run_id}, actor
         )
         _set_status(cursor, file_id, "landed", run, actor)
-        _mark_stale(cursor, run, [run.rating_run_id, withdrawal], f"file {file_id} was restored")
+        why = f"file {file_id} was restored"
+        mark_stale(cursor, run.build_schema, [run.rating_run_id, withdrawal], why)
+    elif run.run_kind == "rerate":
+        why = f"run {run.rating_run_id} rated usage again"
+        mark_stale(cursor, run.build_schema, [run.rating_run_id], why)
+    elif run.run_kind == "undo":
+        _undo_replayed(cursor, run, actor)
     elif REPEATS_OF in run.config:
         why = f"file {run.config[REPEATS_OF]} was withdrawn"
-        _mark_stale(cursor, run, [run.rating_run_id], why)
+        mark_stale(cursor, run.build_schema, [run.rating_run_id], why)
+
+
+def _undo_replayed(cursor: Any, run: RatingRun, actor: str) -> None:
+    """An undo happens in one transaction (loaders/runs/undo.py); only a replay closes it so."""
+    from loaders.runs.undo import plan_undo, take_back
+
+    cursor.execute(
+        "select undoes_run_id from control.rating_run where rating_run_id = %s",
+        (run.rating_run_id,),
+    )
+    plan = plan_undo(cursor, cursor.fetchone()[0], run.build_schema)
+    take_back(cursor, run.rating_run_id, plan, run.reason, actor, run.build_schema)
 
 
 def _withdrawn_file(cursor: Any, run_id: int) -> int:
@@ -466,8 +484,9 @@ def _set_status(cursor: Any, file_id: int, status: str, run: RatingRun, actor: s
     )
 
 
-def _mark_stale(cursor: Any, run: RatingRun, runs: list[int], why: str) -> None:
-    execute(cursor, run.build_schema, _MARK_STALE, {"runs": runs, "why": why})
+def mark_stale(cursor: Any, build_schema: str, runs: list[int], why: str) -> None:
+    """Mark the drafts of what these runs rated or replaced."""
+    execute(cursor, build_schema, _MARK_STALE, {"runs": runs, "why": why})
 
 
 def _queue_repeats(cursor: Any, run: RatingRun, file_id: int, actor: str) -> None:

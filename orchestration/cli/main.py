@@ -15,8 +15,8 @@ from loaders.errors import RatehouseError
 # In the order of the help page. None of them may import Dagster or dbt before it needs them:
 # `ratehouse status` answers in a fraction of a second.
 COMMAND_MODULES = (
-    "server", "demo", "files", "withdraw", "collect", "reference", "decks", "rating", "replay",
-    "billing", "export", "layouts", "upload", "dev",
+    "server", "demo", "files", "withdraw", "collect", "reference", "decks", "rating", "rerate",
+    "replay", "billing", "export", "layouts", "upload", "dev",
 )  # fmt: skip
 
 ERROR_EXIT_CODE = 2

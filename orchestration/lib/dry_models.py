@@ -28,6 +28,9 @@ BILLING = (
     "fct_rated_usage", "draft_invoice", "rpt_usf__contribution_base", "rpt_usf__factor",
     "fct_charge", "rpt_charge_recognition", "allowance_balance",
 )  # fmt: skip
+# What a re-rating shows before it is done.
+COMPARISON = ("rpt_rerated_usage",)
+_ASKED = (*RESULTS, *BILLING, *COMPARISON)
 _KEPT = 3
 
 
@@ -65,7 +68,7 @@ def _read(path: Path) -> DryModels:
         ),
         *(
             tuple(Model(**{**model, "indexes": tuple(model["indexes"])}) for model in stored[part])
-            for part in ("models", "billing")
+            for part in ("models", "billing", "comparison")
         ),
     )
 
@@ -118,7 +121,7 @@ def compile_arguments(project: Path) -> list[str]:
 
 def selection() -> list[str]:
     """All that a dry run builds."""
-    return ["--select", *[f"+{name},resource_type:model" for name in (*RESULTS, *BILLING)]]
+    return ["--select", *[f"+{name},resource_type:model" for name in _ASKED]]
 
 
 def compile_environment(project: Path, url: str, target: Path) -> dict[str, str]:
@@ -139,12 +142,14 @@ def models_of(project: Path, compiled: Mapping[str, Any], url: str) -> DryModels
     """What a dry run builds, from dbt's manifest of the compiled project."""
     database = settings.connection_parameters(url)["dbname"]
     rating = _needed(compiled["nodes"], (*RESULTS, *WORDS))
-    every = _needed(compiled["nodes"], (*RESULTS, *WORDS, *BILLING))
+    billing = _needed(compiled["nodes"], (*RESULTS, *WORDS, *BILLING))
+    every = _needed(compiled["nodes"], (*RESULTS, *WORDS, *BILLING, *COMPARISON))
+    parts = (rating, billing[len(rating) :], every[len(billing) :])
     return DryModels(
         tuple(_seed(project, node) for node in every if node["resource_type"] == "seed"),
         *(
             tuple(_model(node, database) for node in part if node["resource_type"] == "model")
-            for part in (rating, every[len(rating) :])
+            for part in parts
         ),
     )
 

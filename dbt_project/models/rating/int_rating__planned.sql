@@ -1,10 +1,12 @@
 -- Grain: one row per usage leg of the current run, with the account that owns the service and the
 -- plan of the service, else of the account, else the default plan.
 -- An unmatched leg gets the default plan: what it would be worth (money at risk).
+-- A re-rating may name another deck for its legs (control.deck_choice).
 -- Abroad, the zone of the visited network has decks of its own; asked only where there are any.
 {{ config(post_hook="{{ evaluate_once() }}") }}
 {%- set with_roaming = reference_kinds_present(['visited_network']) %}
 {%- set with_pre_rated = has_pre_rated() %}
+{%- set with_choices = has_changes('deck') %}
 
 with legs as (
     select * from {{ ref('int_usage__classified') }}
@@ -95,6 +97,9 @@ select
     coalesce(plans.markup_fee, default_plans.markup_fee) as markup_fee,
     {%- endif %}
     case
+        {%- if with_choices %}
+        when choice.retail_deck_id is not null then choice.retail_deck_id
+        {%- endif %}
         {%- if with_roaming %}
         when networks.zone_code <> 'home' then roaming_decks.deck_id
         {%- endif %}
@@ -125,6 +130,9 @@ left join default_plans
         and owned.direction = default_plans.direction
         and owned.started_at >= default_plans.valid_from
         and owned.started_at < default_plans.valid_to
+{%- if with_choices %}
+{{ join_deck_choice('owned') }}
+{%- endif %}
 {%- if with_roaming %}
 left join networks
     on

@@ -4,6 +4,7 @@
 -- Keys that no record of the run has are not joined.
 {{ config(post_hook="{{ evaluate_once() }}") }}
 {%- set keys = keys_of_run() %}
+{%- set with_choices = has_changes('deck') %}
 
 with judged as (
     select * from {{ ref('int_usage__judged') }}
@@ -248,7 +249,11 @@ select
     directed.content_hash,
     directed.rating_mode,
     directed.classify_mode,
+    {%- if with_choices %}
+    coalesce(choice.cost_deck_id, directed.cost_deck_id) as cost_deck_id,
+    {%- else %}
     directed.cost_deck_id,
+    {%- endif %}
     directed.source_zone,
     directed.cost_multiplier,
     case directed.leg_direction
@@ -260,3 +265,6 @@ select
         else directed.called_method
     end as match_method
 from directed
+{%- if with_choices %}
+{{ join_deck_choice('directed') }}
+{%- endif %}

@@ -1,6 +1,8 @@
 -- Grain: one row per landed usage line of the current run, narrow and typed.
 -- start_error and value_error name what could not be read; the values are then null.
+-- A duration that somebody put right (control.duration_correction) stands instead of the line's.
 {{ config(materialized='work_table') }}
+{%- set with_corrections = has_changes('duration') %}
 
 with valued as (
     select * from {{ ref('int_usage__valued') }}
@@ -9,6 +11,12 @@ with valued as (
 countries as (
     select * from {{ ref('int_reference__countries') }}
 )
+{%- if with_corrections %},
+
+corrections as (
+    {{ durations_in_force() }}
+)
+{%- endif %}
 
 select
     valued.file_id,
@@ -18,9 +26,22 @@ select
     case when valued.start_error is null then valued.started_at end as started_at,
     {{ time_quality('valued') }} as time_quality,
     valued.start_error,
+    {%- if with_corrections %}
+    case
+        when correction.new_seconds is not null then correction.new_seconds
+        when valued.duration_error is null then valued.duration_seconds
+    end::numeric(12, 3) as duration_seconds,
+    {%- else %}
     case when valued.duration_error is null then valued.duration_seconds end::numeric(12, 3)
         as duration_seconds,
+    {%- endif %}
     case
+        {%- if with_corrections %}
+        when
+            correction.new_seconds is not null
+            and (valued.known_disposition = 'answered' or valued.usage_type <> 'voice')
+            then correction.new_seconds
+        {%- endif %}
         when valued.duration_error is not null then null
         when valued.known_disposition = 'answered' or valued.usage_type <> 'voice'
             then valued.stated_billable_seconds
@@ -39,7 +60,14 @@ select
     valued.session_hash,
     valued.bytes_up,
     valued.bytes_down,
+    {%- if with_corrections %}
+    coalesce(
+        valued.volume_error,
+        case when correction.new_seconds is null then valued.duration_error end
+    ) as value_error,
+    {%- else %}
     coalesce(valued.volume_error, valued.duration_error) as value_error,
+    {%- endif %}
     valued.direction,
     valued.set_aside_rule,
     valued.known_disposition as disposition,
@@ -71,3 +99,7 @@ select
 from valued
 left join countries
     on {{ country_lead('valued.called_e164') }} = countries.lead_digits
+{%- if with_corrections %}
+left join corrections as correction
+    on valued.file_id = correction.file_id and valued.line_no = correction.line_no
+{%- endif %}

@@ -103,7 +103,7 @@ items as (
         85 as section_no,
         'Put right' as section,
         durations.rating_run_id as item_no,
-        'duration' as item,
+        'duration, run ' || durations.rating_run_id as item,
         concat(
             coalesce({{ plain('durations.seconds_before') }} || ' s', 'no duration'),
             ' put right to ',

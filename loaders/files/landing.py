@@ -39,6 +39,7 @@ from loaders.files.stored import (
 )
 from loaders.files.streams import NotUtf8, RecordStream, Spool
 from loaders.layouts import Recognition, Shape, recognise
+from loaders.layouts.layout import clock_seconds
 
 # The first key of our advisory locks on files; the second is the file's size.
 _LOCK_LANDING = 0x52480001
@@ -383,6 +384,13 @@ class Loading:
             raise Hold(
                 "trailer_mismatch",
                 f"the file says it has {stated} records, but {records} were found",
+            )
+        total, added = stream.stated_total, stream.added_total
+        if total is not None and added is not None and clock_seconds(str(total)) != int(added):
+            raise Hold(
+                "trailer_mismatch",
+                f"the file says its records last {clock_seconds(str(total))} seconds together, "
+                f"but they last {int(added)}",
             )
 
     # -- registry --------------------------------------------------------------------------------

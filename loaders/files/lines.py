@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 
 from loaders.files.streams import KEPT_OF_A_BAD_LINE, MAXIMUM_LINE, RecordStream
+from loaders.layouts.layout import Control
 
 _ROWS_AT_A_TIME = 2000
 
@@ -40,6 +42,9 @@ class WholeLineStream(RecordStream):
     def copy_input(self) -> Iterator[bytes]:
         layout = self._layout
         assert layout is not None and layout.data_line is not None
+        control = layout.control
+        if control is not None and control.adds is not None:
+            self.added_total = Decimal(0)
         rows: list[bytes] = []
         for line, length in whole_lines(self._blocks):
             if length > MAXIMUM_LINE:
@@ -53,6 +58,8 @@ class WholeLineStream(RecordStream):
             elif layout.data_line.find(line, self.encoding):
                 self.line_no += 1
                 self.data_count += 1
+                if self.added_total is not None:
+                    self._add(control, line)
                 rows.append(
                     b'%s%d,"%s"\n'
                     % (self._file_prefix, self.line_no, line.replace(b'"', b'""'))
@@ -66,3 +73,11 @@ class WholeLineStream(RecordStream):
                 )
         if rows:
             yield b"".join(rows)
+
+    def _add(self, control: Control, line: bytes) -> None:
+        assert control.adds is not None and self.added_total is not None
+        if (found := control.adds.find(line, self.encoding)) is not None:
+            value = found["added"]
+            self.added_total += control.seconds(
+                value.decode() if isinstance(value, bytes) else value
+            )

@@ -72,6 +72,8 @@ class RecordStream:
         self.stated_count: int | None = None
         self.stated_total: Decimal | None = None
         self.stated_sequence: str | None = None
+        # What the data lines add to the stated total, where the layout says how.
+        self.added_total: Decimal | None = None
         self.non_data = Spool()
         self.quarantine = Spool()
         # Records of another width that are plainly another variant of the same writer.

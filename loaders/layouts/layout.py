@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -66,6 +67,21 @@ class Control:
 
     pattern: LinePattern
     total: str | None = None
+    # What a data line adds to the total: group added. Hours, minutes and seconds as digits; behind
+    # the seconds of a line so many decimals, which the total leaves out.
+    adds: LinePattern | None = None
+    decimals: int = 0
+
+    def seconds(self, digits: str) -> Decimal:
+        """Of a line's HHMMSS, with its decimals."""
+        whole, parts = digits[: len(digits) - self.decimals], digits[len(digits) - self.decimals :]
+        return clock_seconds(whole) + Decimal(f"0.{parts or 0}")
+
+
+def clock_seconds(digits: str) -> int:
+    """Of hours, minutes and seconds written without anything between them."""
+    digits = digits.rjust(6, "0")
+    return int(digits[:-4]) * 3600 + int(digits[-4:-2]) * 60 + int(digits[-2:])
 
 
 @dataclass(frozen=True)

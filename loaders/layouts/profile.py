@@ -258,7 +258,9 @@ class _Reading:
     def _control(self) -> Control | None:
         if "control" not in self._content:
             return None
-        section = self._table("control", self._content["control"], {"pattern", "total"})
+        section = self._table(
+            "control", self._content["control"], {"pattern", "total", "adds", "decimals"}
+        )
         pattern = self._pattern("control.pattern", section.get("pattern"))
         groups = set(re.compile(pattern.text).groupindex)
         if not groups or not groups <= {"count", "total", "sequence"}:
@@ -266,7 +268,22 @@ class _Reading:
                 "control.pattern", "needs named groups out of count, total and sequence"
             )
         total = section.get("total")
-        return Control(pattern, None if total is None else self._text("control.total", total))
+        adds = None
+        if "adds" in section:
+            adds = self._pattern("control.adds", section["adds"])
+            if set(re.compile(adds.text).groupindex) != {"added"} or "total" not in groups:
+                raise self._refuse(
+                    "control.adds", "needs the named group added, and the pattern the group total"
+                )
+        decimals = section.get("decimals", 0)
+        if decimals not in (0, 1, 2, 3):
+            raise self._refuse("control.decimals", "must be 0, 1, 2 or 3")
+        return Control(
+            pattern,
+            None if total is None else self._text("control.total", total),
+            adds,
+            decimals,
+        )
 
     def _data_line(self, reader: str) -> LinePattern | None:
         if reader != "lines":

@@ -27,6 +27,9 @@ from loaders.export.question import ExportRefused, Question
 # Rows fetched and written at a time: enough for good compression, a few megabytes of memory.
 _BATCH = 5_000
 _READER = "bi_reader"
+_UNMASKED = "bi_unmasked"
+# An export that reads more rows than this wants to be asked for: about ten minutes of reading.
+_LARGE = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,18 @@ class ExportResult:
 
 
 def export(
-    connection: Connection, question: Question, to: Path, *, overwrite: bool = False
+    connection: Connection,
+    question: Question,
+    to: Path,
+    *,
+    overwrite: bool = False,
+    large: bool = False,
+    large_is: int = _LARGE,
 ) -> ExportResult:
-    """Answer a question into a zip file, which appears whole or not at all."""
+    """Answer a question into a zip file, which appears whole or not at all.
+
+    What would read very many rows is refused, unless `large` says that it is meant.
+    """
     if to.suffix.lower() != ".zip":
         raise ExportRefused(f"{to} does not end in .zip; an export is a zip archive")
     if to.exists() and not overwrite:
@@ -52,8 +64,15 @@ def export(
     to.parent.mkdir(parents=True, exist_ok=True)
     partial = to.with_name(f".{to.name}.{os.getpid()}.part")
     try:
-        with _reading(connection) as cursor:
+        with _reading(connection, question) as cursor:
             query = make_query(cursor, question)
+            rows = rows_read(cursor, query)
+            if rows > large_is and not large:
+                raise ExportRefused(
+                    f"this would read about {rows:,} rows. Name a period, or a range of started_at "
+                    "in the condition: usage is kept by month of its start. If it is meant, say "
+                    "so (--large)."
+                )
             result = _write(connection, cursor, query, partial, to)
         partial.replace(to)
         return result
@@ -62,14 +81,38 @@ def export(
 
 
 def show_query(connection: Connection, question: Question) -> str:
-    """The SQL a person can run as bi_reader."""
-    with _reading(connection) as cursor:
-        return make_query(cursor, question).plain
+    """The SQL a person can run as bi_reader; how much it reads stands above it."""
+    with _reading(connection, question) as cursor:
+        query = make_query(cursor, question)
+        return f"-- reads about {rows_read(cursor, query):,} rows\n{query.plain}"
+
+
+def rows_read(cursor: Any, query: Query) -> int:
+    """Rows the server expects to look at: whole tables where it scans them, else what it finds."""
+    cursor.execute(f"explain (format json, verbose) {query.plain}")
+    waiting, count = [cursor.fetchone()[0][0]["Plan"]], 0
+    while waiting:
+        node = waiting.pop()
+        waiting += node.get("Plans", ())
+        if "Relation Name" not in node:
+            continue
+        rows = node["Plan Rows"]
+        if node["Node Type"] == "Seq Scan":
+            cursor.execute(
+                "select greatest(c.reltuples, 0) from pg_catalog.pg_class as c "
+                "inner join pg_catalog.pg_namespace as n on c.relnamespace = n.oid "
+                "where n.nspname = %s and c.relname = %s",
+                (node["Schema"], node["Relation Name"]),
+            )
+            rows = max(rows, *cursor.fetchone())
+        count += int(rows)
+    return count
 
 
 @contextmanager
-def _reading(connection: Connection) -> Any:
+def _reading(connection: Connection, question: Question) -> Any:
     """One view of the data, with an analyst's rights where this user may take them."""
+    role = _UNMASKED if question.unmasked else _READER
     connection.rollback()
     before = connection.isolation_level
     connection.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ, readonly=True)
@@ -77,9 +120,14 @@ def _reading(connection: Connection) -> Any:
         with connection.cursor() as cursor:
             cursor.execute("set local timezone to 'UTC'")
             cursor.execute("set local datestyle to 'ISO, YMD'")
-            cursor.execute("select pg_has_role(session_user, %s, 'set')", (_READER,))
+            cursor.execute("select pg_has_role(session_user, %s, 'set')", (role,))
             if cursor.fetchone()[0]:
-                cursor.execute(f"set local role {_READER}")
+                cursor.execute(f"set local role {role}")
+            elif question.unmasked:
+                raise ExportRefused(
+                    "this user may not see numbers and names whole: a superuser can allow it "
+                    f'(grant {role} to "{connection.info.user}")'
+                )
             yield cursor
     finally:
         connection.rollback()

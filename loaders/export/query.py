@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from loaders.export.question import ExportRefused, Question, require_one_of
+from loaders.export.rules import condition
 
 # Codes people know instead of numbers: column, alias of the mart it stands in.
 _JOINED = {
@@ -152,8 +154,20 @@ def _body(cursor: Cursor, question: Question, known: dict[str, Column]) -> sql.C
     def add(column: str, value: Any) -> None:
         conditions.append(_place(known[column]) + sql.SQL(" = ") + sql.Literal(value))
 
-    if question.period_month is not None:
-        add("period_month", question.period_month)
+    month = question.period_month
+    if month is not None:
+        add("period_month", month)
+        if "started_at" in known:
+            # Usage is kept by month of its start: a period ends before the end of the next month.
+            end = (month.replace(day=1) + timedelta(days=62)).replace(day=1)
+            conditions += [
+                sql.SQL("fact.started_at >= {}::timestamptz").format(
+                    sql.Literal(f"{month - timedelta(days=1)} 00:00+00")
+                ),
+                sql.SQL("fact.started_at < {}::timestamptz").format(
+                    sql.Literal(f"{end + timedelta(days=1)} 00:00+00")
+                ),
+            ]
     if question.usage_type:
         add("usage_type", question.usage_type)
     if question.state:
@@ -171,6 +185,11 @@ def _body(cursor: Cursor, question: Question, known: dict[str, Column]) -> sql.C
             )
             require_one_of(what, value, tuple(row[0] for row in cursor.fetchall()))
             add(column, value)
+    if question.rules is not None:
+        types = {name: column.base_type for name, column in known.items()}
+        places = {name: _place(column) for name, column in known.items()}
+        unmasked = question.unmasked
+        conditions.append(condition(cursor, question.rules, types, places, unmasked=unmasked))
     where = sql.SQL("\nwhere\n    ") if conditions else sql.SQL("")
     return (
         sql.SQL("\nfrom marts.{} as fact" + _JOINS.rstrip()).format(

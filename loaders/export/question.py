@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -51,6 +52,10 @@ class Question:
     state: str = ""
     columns: tuple[str, ...] = ()
     format: str = "csv"
+    # A condition as JSON (loaders/export/rules.py), beside the filters.
+    where: str = ""
+    # Numbers and names whole; else as bi_reader sees them.
+    unmasked: bool = False
 
     def __post_init__(self) -> None:
         require_one_of("dataset", self.dataset, tuple(DATASETS))
@@ -61,12 +66,20 @@ class Question:
             if not DATASETS[self.dataset].has_usage_type:
                 raise ExportRefused("only usage has a type (voice, sms ...), charges have none")
             require_one_of("type", self.usage_type, USAGE_TYPES)
+        self.rules  # noqa: B018 - as the next
         self.period_month  # noqa: B018 - refused early, in words
 
     @property
     def period_month(self) -> date | None:
         """First day of the billing period's month."""
         return parse_period(self.period) if self.period else None
+
+    @property
+    def rules(self) -> Any:
+        """The condition, checked as to its form; None without one."""
+        from loaders.export.rules import read_rules
+
+        return read_rules(self.where) if self.where else None
 
     @property
     def mart(self) -> Dataset:
@@ -80,11 +93,13 @@ class Question:
             self.state,
         )  # fmt: skip
         words = [re.sub(r"[^A-Za-z0-9_.-]+", "_", word) for word in asked if word]
+        if self.where:
+            words.append(hashlib.sha256(self.where.encode()).hexdigest()[:8])
         return "-".join(words) + (".parquet.zip" if self.format == "parquet" else ".csv.zip")
 
     def to_json(self) -> dict[str, Any]:
         """What was asked, without what was left open."""
-        asked = asdict(self) | {"columns": list(self.columns)}
+        asked = asdict(self) | {"columns": list(self.columns), "where": self.rules}
         return {name: value for name, value in asked.items() if value}
 
 

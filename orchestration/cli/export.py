@@ -37,6 +37,19 @@ def export(
         str, typer.Option(help="Columns in the order wanted, with commas; all by default.")
     ] = "",
     file_format: Annotated[str, typer.Option("--format", help="csv or parquet.")] = "csv",
+    where: Annotated[
+        str,
+        typer.Option(
+            help='A condition, as {"any": [["retail_amount", ">", 1], {"all": [...]}]}; '
+            "@FILE reads it from a file."
+        ),
+    ] = "",
+    unmasked: Annotated[
+        bool, typer.Option("--unmasked", help="Numbers and names whole; you must be allowed to.")
+    ] = False,
+    large: Annotated[
+        bool, typer.Option("--large", help="Even if it reads very many rows.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the file if it exists.")
     ] = False,
@@ -62,13 +75,15 @@ def export(
         state=state,
         columns=tuple(name.strip() for name in columns.split(",") if name.strip()),
         format=file_format,
+        where=_read_condition(where),
+        unmasked=unmasked,
     )
     target = (to or paths.export_folder() / question.file_name()).absolute()
     with closing(database.connect(url=database.ensure_database())) as connection:
         if show_query:
             typer.echo(exports.show_query(connection, question))
             return
-        result = exports.export(connection, question, target, overwrite=overwrite)
+        result = exports.export(connection, question, target, overwrite=overwrite, large=large)
     if as_json:
         print_json(asdict(result))
         return
@@ -81,3 +96,12 @@ def export(
             ("rating runs", ", ".join(map(str, result.rating_runs))),
         ],
     )
+
+
+def _read_condition(text: str) -> str:
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"{text[1:]} cannot be read: {error}") from error

@@ -52,6 +52,85 @@ def test_rows_are_chosen_by_every_filter(marts: Any, tmp_path: Path) -> None:
     assert keys(account="ACME", usage_type="sms", state="billed") == []
 
 
+_WORLD = '[["state", "=", "error"], ["retail_amount", ">=", 10]]'
+
+
+_RULES = [
+    ('{"any": ' + _WORLD + "}", ["48", "64", "80"]),
+    ('{"all": ' + _WORLD + "}", []),
+    ('{"all": [["usage_type", "=", "voice"], {"any": ' + _WORLD + "}]}", ["64", "80"]),
+    ('{"all": [["account_code", "=", "ACME"], {"any": [["is_test", "is empty"], {"all": ['
+     '["retail_amount", "<", 0.055], ["source_id", "!=", 2]]}]}]}', ["16", "48"]),
+    ('["started_at", ">", "2026-10-31T23:00:00-04:00"]', ["80"]),
+    ('["started_at", "<", "2026-10-05T08:00:00.26Z"]', ["16", "32"]),
+    ('["service_id", "!=", 1]', ["48", "64", "80"]),
+    ('["service_id", "not in", [1, 2]]', ["48", "64", "80"]),
+    ('["carrier_code", "in", ["own"]]', ["16", "32"]),
+    ('["note", "starts with", "+44 20"]', ["32"]),
+    ('["note", "contains", "%"]', []),
+    ('["is_test", "=", true]', ["32", "64", "80"]),
+    ('["period_month", "=", "2026-11-01"]', ["80"]),
+    ('["retail_amount", "is not empty"]', ["16", "32", "64", "80"]),
+]  # fmt: skip
+
+
+def test_rules_stand_in_groups_of_all_or_any(marts: Any, tmp_path: Path) -> None:
+    for where, expected in _RULES:
+        assert [row["usage_id"] for row in ask(marts, tmp_path, where=where)] == expected, where
+
+
+_NONSENSE = [
+    ("retail_amount > 1", "is no JSON"),
+    ('{"none": [["state", "=", "error"]]}', "is not understood: a condition is"),
+    ('{"all": []}', "is not understood"),
+    ('["state", "is empty", "x"]', "is not understood"),
+    ('["state", "like", "x"]', "no operator 'like'"),
+    ('["stat", "=", "x"]', "no column 'stat'; did you mean 'state'"),
+    ('["retail_amount", "=", "a lot"]', "'a lot' is no value for retail_amount"),
+    ('["started_at", ">", "yesterday or so"]', "which is timestamp with time zone"),
+    ('["state", "in", "x"]', "a list of values is needed"),
+    ('["state", "=", null]', "ask `is empty`"),
+    ('["calling_number", "=", 12125550101]', "is personal data and not seen"),
+    ("[" * 3 + "]" * 3, "is not understood"),
+    ('{"all": [' * 11 + '["state", "=", "x"]' + "]}" * 11, "at most 10 deep"),
+]
+
+
+def test_a_condition_nobody_understands_is_refused_in_words(marts: Any) -> None:
+    for where, message in _NONSENSE:
+        with pytest.raises(ExportRefused) as refused:
+            show_query(marts, Question("usage", where=where))
+        assert message in str(refused.value), where
+
+
+def test_a_rule_cannot_become_sql(marts: Any) -> None:
+    query = show_query(marts, Question("usage", where='["note", "=", "x\' or true --"]'))
+    assert "= 'x'' or true --'::text" in query
+
+
+def test_numbers_are_asked_for_unmasked(marts: Any, tmp_path: Path) -> None:
+    rule = '["calling_number", "starts with", "1212"]'
+    assert len(ask(marts, tmp_path, where=rule, unmasked=True)) == 2
+
+
+def test_very_many_rows_are_read_only_if_that_is_meant(marts: Any, tmp_path: Path) -> None:
+    with marts.cursor() as cursor:
+        cursor.execute("analyze")
+    marts.commit()
+    target = tmp_path / "all.zip"
+    with pytest.raises(ExportRefused, match=r"would read about \d+ rows. Name a period"):
+        export(marts, Question("usage"), target, large_is=4)
+    assert not target.exists()
+    assert export(marts, Question("usage"), target, large_is=4, large=True).row_count == 5
+    assert "-- reads about" in show_query(marts, Question("usage"))
+
+
+def test_a_period_names_the_months_its_usage_is_kept_in(marts: Any) -> None:
+    query = show_query(marts, Question("usage", period="2026-12"))
+    assert "fact.started_at >= '2026-11-30 00:00+00'::timestamptz" in query
+    assert "fact.started_at < '2027-02-02 00:00+00'::timestamptz" in query
+
+
 def test_columns_are_chosen_and_their_order_kept(marts: Any, tmp_path: Path) -> None:
     (first, *_) = ask(marts, tmp_path, columns=("account_code", "started_at", "retail_amount"))
     assert list(first) == ["account_code", "started_at", "retail_amount"]

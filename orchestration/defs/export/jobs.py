@@ -26,6 +26,12 @@ class ExportConfig(dg.Config):
     state: str = Field(default="", description="billed, not_billable, duplicate or error.")
     columns: list[str] = Field(default=[], description="Columns in the order wanted.")
     format: str = Field(default="csv", description="csv or parquet.")
+    where: str = Field(
+        default="",
+        description='Condition, as {"any": [["retail_amount", ">", 1], {"all": [...]}]}.',
+    )
+    unmasked: bool = Field(default=False, description="Numbers and names whole.")
+    large: bool = Field(default=False, description="Even if it reads very many rows.")
     file_name: str = Field(default="", description="Name in the folder of exports, with .zip.")
     overwrite: bool = Field(default=False, description="Replace the file if it exists.")
 
@@ -49,10 +55,14 @@ def write_export(context: dg.OpExecutionContext, config: ExportConfig) -> None:
             state=config.state,
             columns=tuple(config.columns),
             format=config.format,
+            where=config.where,
+            unmasked=config.unmasked,
         )
         target = paths.export_path(config.file_name or question.file_name())
         with closing(database.connect()) as connection:
-            result = export(connection, question, target, overwrite=config.overwrite)
+            result = export(
+                connection, question, target, overwrite=config.overwrite, large=config.large
+            )
     progress.say(f"{result.row_count:,} rows in {result.path}")
     context.log_event(
         dg.AssetMaterialization(

@@ -194,6 +194,9 @@ KINDS: dict[str, Kind] = {
         Kind(
             "confirmed_fraud", ("case_code",), {"account_code": ("account", "account_code")}
         ),
+        Kind("invoice_numbering", ("bill_group",)),
+        Kind("late_policy", ("late_scope", "scope_code")),
+        Kind("billing_gate", ("bill_group", "gate_code", "measure")),
         Kind("npa", ("npa",)),
         Kind("npanxx", ("npanxx",)),
     )

@@ -6,12 +6,14 @@ once; this module adds the words.
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor
 
+from loaders import settings
 from loaders.collect.rules import RuleError, parse_rules
 from loaders.files.gaps import compile_sequence
 from loaders.layouts import LAYOUTS, Layout
@@ -310,8 +312,12 @@ class _Checks:
                 "select line, identifier_value from load_row where identifier_kind = 'pattern' "
                 "and identifier_value !~ '^[0-9]{1,14}[{]![}]$'",
             )
-        if "scope_code" in self._kind.key:
-            self._price_scopes()
+        if "price_scope" in self._kind.key:
+            self._scopes("price_scope")
+        if self._kind.name == "late_policy":
+            self._scopes("late_scope")
+        if self._kind.name == "billing_gate":
+            self._gates()
         if self._kind.name in ("account", "service", "plan"):
             self._currencies()
         if self._kind.name == "rate":
@@ -358,18 +364,33 @@ class _Checks:
         if self._kind.name == "collector":
             self._collector_settings()
 
-    def _price_scopes(self) -> None:
-        """Whose price it is must be known."""
+    def _gates(self) -> None:
+        """Gates and measures are those of seeds/billing_gates.csv; a blank threshold is none."""
+        seed = settings.project_root() / "seeds" / "billing_gates.csv"
+        with seed.open(encoding="utf-8", newline="") as stream:
+            known = [f"{row['gate_code']} {row['measure']}" for row in csv.DictReader(stream)]
+        self._find(
+            "measure",
+            f"there is no such gate and measure (known: {', '.join(known)})",
+            "select line, gate_code || ' ' || measure from load_row "
+            "where gate_code || ' ' || measure <> all(%s)",
+            (known,),
+        )
+
+    def _scopes(self, scope_column: str) -> None:
+        """Whose price or policy it is must be known."""
         for scope, kind, column in (
             ("service", "service", "service_code"),
             ("account", "account", "account_code"),
             ("group", "account", "bill_group"),
             ("plan", "plan", "plan_code"),
+            ("source", "source", "source_code"),
+            ("carrier", "source", "carrier_code"),
         ):
             self._find(
                 "scope_code",
                 f"there is no such {'bill group' if scope == 'group' else scope}",
-                f"select line, scope_code from load_row as n where price_scope = '{scope}' "
+                f"select line, scope_code from load_row as n where {scope_column} = '{scope}' "
                 f"and scope_code <> '' and not exists (select from reference.{kind} as c "
                 f"where c.{column} = n.scope_code and c.recorded_to = 'infinity')",
             )

@@ -19,3 +19,7 @@ class RunDoesNotBalance(RatehouseError):
 
 class InvoiceRunRefused(RatehouseError):
     """The invoice run of this period and bill group may not be rebuilt."""
+
+
+class PostingRefused(RatehouseError):
+    """A billing run may not be approved, posted, taken back or closed as it stands."""

@@ -219,6 +219,7 @@ def _begin(
             holds_own_lock=took_lock,
             round_no=row[3],
         )
+        _require_open_period(cursor, period_month, bill_group, run.round_no)
         if run.round_no > 1:
             # Until the new round is drafted, what is posted is what the period comes to.
             _set_current(cursor, run, run.round_no - 1)
@@ -237,6 +238,21 @@ def _begin(
             requested_by,
         )
         return run
+
+
+def _require_open_period(cursor: Any, period_month: date, bill_group: str, round_no: int) -> None:
+    """Refuse first invoices of a closed period; later rounds bill what came late."""
+    cursor.execute(
+        "select closed_by, to_char(closed_at at time zone 'UTC', 'YYYY-MM-DD') "
+        "from control.closed_period where period_month = %s and bill_group = %s",
+        (period_month, bill_group),
+    )
+    row = cursor.fetchone()
+    if row is not None and round_no == 1:
+        raise InvoiceRunRefused(
+            f"{period_month:%Y-%m}, bill group {bill_group}, was closed by {row[0]} on {row[1]} "
+            "without invoices: it is not billed any more"
+        )
 
 
 def _release(connection: Any, build_schema: str, took_lock: bool) -> None:
@@ -295,6 +311,18 @@ _CONTENT = """
             ), '')
         )
 """
+
+
+def draft_checksum(cursor: Any, invoice_run_id: int) -> str:
+    """Checksum of a production draft as its rows stand now."""
+    cursor.execute(
+        sql.SQL(_CONTENT).format(
+            invoice=build_relation("", "billing", "draft_invoice"),
+            line=build_relation("", "billing", "draft_invoice_line"),
+        ),
+        {"run_id": invoice_run_id},
+    )
+    return cursor.fetchone()[-1]
 
 
 def close_invoice_run(connection: Any, run: InvoiceRun) -> DraftResult:

@@ -7,6 +7,7 @@ An identifier names one of four things: a usage leg or a charge by its number, a
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -228,6 +229,7 @@ def _explain_invoice_line(
             inner join control.invoice_run as r on l.invoice_run_id = r.invoice_run_id
             inner join reference.account_key as k on l.account_id = k.account_id
             where k.account_code = %s and r.period_month = %s::date and l.line_no = %s
+                and r.is_current
             """
         ).format(_built("billing", "draft_invoice_line")),
         (account_code, f"{period}-01", line_no),
@@ -260,9 +262,24 @@ def _explain_invoice_line(
         sections.append(_largest_usage(connection, line))
     elif line["line_kind"] == "charge":
         sections.append(_largest_charges(connection, line))
-    else:
+    elif line["line_kind"] == "rounding":
         sections.append(
-            Section("Rounding", {"why": "brings the exact sum of the lines to two decimals"})
+            Section(
+                "Rounding",
+                {"why": f"brings the exact sum to the smallest unit of {line['currency_code']}"},
+            )
+        )
+    if line["detail"]:
+        sections.append(
+            Section(
+                "How it came about",
+                {
+                    name.replace("_", " "): value
+                    if isinstance(value, str | int | float)
+                    else json.dumps(value)
+                    for name, value in line["detail"].items()
+                },
+            )
         )
     return sections
 

@@ -215,9 +215,28 @@ def test_explain_leads_from_an_invoice_line_to_its_records(demo: tuple[Installat
         "where l.line_kind = 'usage' and l.record_count between 2 and 10 "
         "order by l.line_amount desc, 1, 2 limit 1"
     )
-    line, largest = installation.json("explain", f"{account}:{PERIOD}:{line_no}")
+    line, largest, *_ = installation.json("explain", f"{account}:{PERIOD}:{line_no}")
     assert line["amount"] == f"{amount:f}"
     assert len(largest["rows"]) == records
+
+
+def test_explain_says_what_stands_behind_every_kind_of_line(
+    demo: tuple[Installation, str],
+) -> None:
+    installation, _ = demo
+    kinds = installation.rows(
+        "select distinct on (l.line_kind) l.line_kind, k.account_code, l.line_no, l.detail "
+        "from billing.draft_invoice_line as l "
+        "inner join reference.account_key as k on l.account_id = k.account_id "
+        "order by l.line_kind, k.account_code, l.line_no"
+    )
+    assert "rounding" in {kind for kind, *_ in kinds}
+    for kind, account, line_no, detail in kinds:
+        first, *others = installation.json("explain", f"{account}:{PERIOD}:{line_no}")
+        assert first["kind"] == kind
+        titles = [section["title"] for section in others]
+        assert ("Rounding" in titles) == (kind == "rounding")
+        assert ("How it came about" in titles) == bool(detail)
 
 
 @pytest.mark.parametrize(

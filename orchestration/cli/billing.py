@@ -9,7 +9,7 @@ import typer
 
 from loaders import database, runs
 from orchestration.cli.output import as_records, print_json, print_table
-from orchestration.lib import figures
+from orchestration.lib import figures, posting
 
 
 def register(app: typer.Typer) -> None:
@@ -49,10 +49,14 @@ def bill(
     drafts = draft(period, bill_group)
     with closing(database.connect()) as connection:
         rows = figures.top_invoice_rows(connection, [d["invoice_run_id"] for d in drafts])
+        proposals = [runs.propose(connection, d["invoice_run_id"]) for d in drafts]
     if as_json:
         print_json({"drafts": drafts, "top_invoices": as_records(figures.INVOICE_COLUMNS, rows)})
         return
     print_table(f"Largest invoices of {period} (drafts)", figures.INVOICE_COLUMNS, rows)
+    for proposal in proposals:
+        typer.echo(posting.describe_proposal(proposal))
+    typer.echo(f"Look at the gates, then approve: ratehouse approve {period}")
 
 
 def draft(period: str, bill_group: str) -> list[dict[str, Any]]:

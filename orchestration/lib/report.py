@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from loaders import runs
-from orchestration.lib import figures
+from orchestration.lib import figures, posting
 from orchestration.lib.dbt_process import DbtProcess
 from orchestration.lib.tables import markdown_table
 
@@ -86,15 +86,37 @@ def totals_table(totals: Mapping[str, Any]) -> str:
     )
 
 
+def proposal_metadata(proposal: runs.Proposal) -> dict[str, Any]:
+    """A draft as somebody looks at it before it is approved or posted: gates, documents, totals."""
+    return {
+        "invoice_run_id": proposal.invoice_run_id,
+        "period": f"{proposal.period_month:%Y-%m}",
+        "bill_group": proposal.bill_group,
+        "round": proposal.round_no,
+        "status": proposal.status,
+        "gates": dg.MetadataValue.md(
+            markdown_table(posting.GATE_COLUMNS, posting.gate_rows(proposal))
+        ),
+        "to_be_posted": dg.MetadataValue.md(
+            markdown_table(posting.DOCUMENT_COLUMNS, posting.document_rows(proposal))
+        ),
+        "total_to_be_posted": posting.money(proposal.to_post["totals"]),
+    }
+
+
 def invoice_run_event(
     connection: Any, run: runs.InvoiceRun, result: runs.DraftResult, process: DbtProcess
 ) -> dg.AssetMaterialization:
     """A draft: how many invoices, what they come to, whether anything changed."""
     totals = result.control_totals
+    proposal = (
+        {} if run.build_schema else proposal_metadata(runs.propose(connection, run.invoice_run_id))
+    )
     return dg.AssetMaterialization(
         asset_key=INVOICE_RUN_ASSET,
         description=run.describe(),
         metadata={
+            **proposal,
             "invoice_run_id": run.invoice_run_id,
             "period": f"{run.period_month:%Y-%m}",
             "bill_group": run.bill_group,

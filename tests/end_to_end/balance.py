@@ -72,4 +72,9 @@ def assert_balanced(warehouse: Warehouse) -> int:
             f"select coalesce(sum({amount}), 0) from rating.{total} "
             "inner join control.rating_run using (rating_run_id) where status = 'closed'"
         ) == warehouse.rows(f"select coalesce(sum({amount}), 0) from rating.{current}")
+    # Traffic by hour too, row by row.
+    for one, other in (("current", "rebuilt"), ("rebuilt", "current")):
+        assert not warehouse.rows(
+            f"table rating.{one}_traffic_hour except all table rating.{other}_traffic_hour"
+        )
     return len(rows)

@@ -77,6 +77,10 @@ FILES = {
     'sw,own,cdr,mapped_usage,,"{""When"": ""start_time""}"\n',
     "collector": "collector_code,protocol,directory,rules\n"
     'out,folder,/srv/outbox,"[{""name"": ""*.csv"", ""source"": ""sw""}]"\n',
+    "fraud_range": "prefix,range_name,list_name\n25263,Somalia,made up\n",
+    "spend_alarm": "account_code,per_period,amount\n*,day,100\nA1,day,500\n",
+    "confirmed_fraud": "case_code,account_code,description,valid_from,valid_to\n"
+    "F1,A1,Hacked,2026-10-03,2026-10-04\n",
     "npa": "npa,country,usage_class,is_in_service\n212,US,geographic,true\n",
     "npanxx": "npanxx,state_code,is_in_service\n212555,NY,true\n",
 }

@@ -34,6 +34,18 @@ _BILLED = """
     inner join reference.account_key as a on l.account_id = a.account_id
     group by 1, 2, 3 having sum(l.line_amount) <> 0 order by 1, 2, 3
 """
+# Whoever bills may read as all customers do.
+_ALL_ACCOUNTS = """
+    insert into control.account_reader (login_name, account_id)
+    select current_user, account_id from reference.account_key
+"""
+_LINES = """
+    select account_id, invoice_id, line_no, period_month, line_amount from {} order by 1, 2, 3
+"""
+_TOTALS = """
+    select account_id, invoice_id, sum(line_amount)::numeric(18, 4)
+    from {} group by 1, 2 order by 1, 2
+"""
 _NUMBERS = "select invoice_number from ledger.issued_number where sequence_code = 'INV' order by 1"
 
 Lines = Mapping[str, Mapping[tuple[str, str], str]]
@@ -72,6 +84,8 @@ def desk(
     warehouse = make_warehouse()
     warehouse.load_reference(folder)
     with closing(connect(url=warehouse.url)) as connection:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(_ALL_ACCOUNTS)
         yield Desk(warehouse, connection)
 
 
@@ -166,6 +180,13 @@ class Desk:
         assert self.rows(_BILLED) == drafted
         numbers = [row[0] for row in self.rows(_NUMBERS)]
         assert numbers == list(range(1, len(numbers) + 1))
+        posted = self.rows(_LINES.format("ledger.invoice_line"))
+        own = "(select * from marts_account.{} where invoice_status = 'posted') as own"
+        for seen in ("marts.fct_ledger_line", own.format("own_invoice_line")):
+            assert self.rows(_LINES.format(seen)) == posted
+        totals = self.rows(_TOTALS.format("ledger.invoice_line"))
+        for seen in ("marts.fct_ledger_invoice", own.format("own_invoice")):
+            assert self.rows(_TOTALS.replace("line_amount", "invoice_total").format(seen)) == totals
 
 
 def usage(**amounts: str) -> dict[tuple[str, str], str]:

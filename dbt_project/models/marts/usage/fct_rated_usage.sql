@@ -90,5 +90,7 @@ select
     (rated.started_at at time zone 'UTC')::date as usage_date,
     extract(hour from rated.started_at at time zone 'UTC')::smallint as usage_hour,
     rated.retail_deck_id,
-    rated.cost_deck_id
+    rated.cost_deck_id,
+    rated.release_cause,
+    rated.called_country
 from rated

@@ -1,13 +1,10 @@
 {#- Which rows of earlier runs the current run replaces, for a fact with file_id and line_no: those
-    that count so far, of the lines it rates, and of all lines of a file that it withdraws. -#}
+    that count so far, of the lines it rates, and of all lines of a file that it withdraws. The fact
+    is named at each use: as one expression used twice, PostgreSQL would copy its whole history. -#}
 {% macro superseded_rows(fact, key) -%}
 {%- set run = current_run() -%}
 {%- set replaced_so_far = execute and load_relation(this) is not none -%}
-with rated as (
-    select * from {{ ref(fact) }}
-),
-
-runs as (
+with runs as (
     select * from {{ source('control', 'rating_run') }}
 ),
 
@@ -36,7 +33,7 @@ replaced_lines as (
     select distinct
         rated.file_id,
         rated.line_no
-    from rated
+    from {{ ref(fact) }} as rated
     where
         rated.rating_run_id = {{ run_id() }}
         {%- if run['kind'] == 'initial' %}
@@ -47,7 +44,7 @@ replaced_lines as (
     select
         rated.file_id,
         rated.line_no
-    from rated
+    from {{ ref(fact) }} as rated
     inner join work_files on rated.file_id = work_files.file_id
     where
         work_files.rating_run_id = {{ run_id() }}
@@ -61,17 +58,17 @@ select
     rated.rating_run_id::bigint as superseded_run_id,
     {{ run_id() }}::bigint as rating_run_id
 from replaced_lines
-inner join rated
+inner join {{ ref(fact) }} as rated
     on
         replaced_lines.file_id = rated.file_id
         and replaced_lines.line_no = rated.line_no
 inner join runs on rated.rating_run_id = runs.rating_run_id
 where
     runs.status = 'closed'
-    -- earlier versions can only stand in runs that had these files in their work set
     {%- if fact == 'rated_usage' %}
     and {{ days_of_replaced('rated.started_at') }}
     {%- endif %}
+    -- earlier versions can only stand in runs that had these files in their work set
     and rated.rating_run_id = any(
         array(
             select earlier.rating_run_id

@@ -146,7 +146,7 @@ _INVOICES = """
     from ({money}) as m
     inner join (
         select account_id, period_month,
-            string_agg(sequence_code || ' ' || invoice_number, ', ' order by invoice_number)
+            string_agg(invoice_label, ', ' order by invoice_label)
                 as number
         from ledger.invoice group by 1, 2
     ) as i on m.account_id = i.account_id and m.period_month = i.period_month

@@ -1,4 +1,4 @@
-"""Commands that rate again what was rated, and that undo a run."""
+"""Commands that rate again what was rated, undo a run, and prove the totals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from loaders import database, runs
 from loaders.runs import rerate as engine
 from loaders.runs import rerated
 from orchestration.cli.history import actor
-from orchestration.cli.output import as_records, print_json, print_table
+from orchestration.cli.output import LOOK_EXIT_CODE, as_records, print_json, print_table
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 Reason = Annotated[str, typer.Option(help="Why, in words; kept with the run.")]
@@ -20,9 +20,10 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do it; without it is only show
 
 
 def register(app: typer.Typer) -> None:
-    """Add rerate and undo."""
+    """Add rerate, undo and refresh."""
     app.command()(rerate)
     app.command()(undo)
+    app.command()(refresh)
 
 
 def _many(name: str, words: str) -> Any:
@@ -162,6 +163,46 @@ def undo(
             done = lib.undo_run(connection, run_id, reason=reason, arguments=arguments)
             said = lib.undone_sentences(done)
     _show(said, done.comparison, {"changed": done.undo_id is not None}, as_json)
+
+
+def refresh(
+    account: Annotated[str, typer.Option(help="Only this account.")] = "",
+    period: Annotated[str, typer.Option(help="Totals of this period only, like 2026-10.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Work out totals and balances from the facts and compare. Exit code 3 if any differs."""
+    from loaders.runs import refresh as proof
+    from orchestration.lib import paths
+
+    with (
+        closing(database.connect(url=database.ensure_database())) as connection,
+        connection,
+        connection.cursor() as cursor,
+    ):
+        found = proof.refresh(
+            cursor,
+            account=account,
+            period=runs.parse_period(period) if period else None,
+            build_schema=paths.build_schema(),
+        )
+    if as_json:
+        print_json(
+            {
+                "is_equal": found.is_equal,
+                "differences": as_records(proof.DIFFERENCE_COLUMNS, found.differences),
+                "balances": as_records(proof.BALANCE_COLUMNS, found.balances),
+            }
+        )
+    else:
+        print_table(
+            "Balances", [c.replace("_", " ") for c in proof.BALANCE_COLUMNS], found.balances
+        )
+        if found.differences:
+            print_table("Totals that differ", proof.DIFFERENCE_COLUMNS, found.differences)
+        for sentence in found.sentences():
+            typer.echo(sentence)
+    if not found.is_equal:
+        raise typer.Exit(LOOK_EXIT_CODE)
 
 
 def _show(

@@ -15,6 +15,7 @@ import pytest
 from loaders import runs
 from loaders.database import connect
 from loaders.runs import rerate, undo
+from loaders.runs.refresh import Refreshed, refresh
 from loaders.runs.rerate import Request, RerateFilter, RerateOptions, RerateRefused
 from loaders.runs.undo import UndoRefused
 from orchestration.lib import rerate as lib
@@ -109,10 +110,9 @@ def rated(
 
 
 @pytest.fixture
-def at(rated: Warehouse, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Warehouse:
-    """The warehouse of this process."""
+def at(rated: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
+    """The warehouse of this process; the home of the session has the compiled models."""
     monkeypatch.setenv("RATEHOUSE_DATABASE_URL", rated.url)
-    monkeypatch.setenv("RATEHOUSE_HOME", str(tmp_path / "home"))
     return rated
 
 
@@ -136,6 +136,15 @@ def take_back(warehouse: Warehouse, run_id: int) -> int | None:
     with closing(connect(url=warehouse.url)) as connection:
         _, undo_id = undo.undo_run(connection, run_id, reason="it was right", **_BY)
         return undo_id
+
+
+def refreshed(warehouse: Warehouse, **asked: Any) -> Refreshed:
+    with (
+        closing(connect(url=warehouse.url)) as connection,
+        connection,
+        connection.cursor() as cursor,
+    ):
+        return refresh(cursor, **asked)
 
 
 def state(warehouse: Warehouse) -> tuple[Any, ...]:
@@ -178,6 +187,7 @@ def test_the_golden_call_is_adjusted_and_undone(at: Warehouse, tmp_path: Path) -
     assert at.rows(_AMOUNTS)[1:] == amounts[1:]
     assert at.rows(_TOTALS) == at.rows(_CURRENT)
     assert_balanced(at)
+    assert refreshed(at).is_equal
     with closing(connect(url=at.url)) as connection:
         assert lib.changed_by(connection, run_id).totals == found.totals
         told = str(explain(connection, "one.csv:2"))
@@ -290,3 +300,28 @@ def test_refused_in_words(at: Warehouse) -> None:
         take_back(at, at.value("select min(rating_run_id) from control.rating_run"))
     with pytest.raises(UndoRefused, match="no rating run 999"):
         take_back(at, 999)
+
+
+def test_totals_and_balances_are_proved(at: Warehouse) -> None:
+    found = refreshed(at)
+    assert found.is_equal
+    # ACME 0.366 and BETA 0.54 are drafted, rounded to cents.
+    assert [row[:6] for row in found.balances] == [
+        ("ACME", "USD", 0, Decimal("0.37"), 0, Decimal("0.37")),
+        ("BETA", "USD", 0, Decimal("0.54"), 0, Decimal("0.54")),
+    ]
+    at.execute("update rating.usage_total set retail_amount = 1 where state = 'billed'")
+    try:
+        wrong = refreshed(at, account="BETA", period=date(2026, 10, 1))
+        assert [row[1:] for row in wrong.differences] == [
+            ("BETA", "2026-10", "billed", "USD", "amount", Decimal(1), Decimal("0.54"))
+        ]
+        assert "DIFFER" in wrong.sentences()[0]
+        assert refreshed(at, period=date(2026, 9, 1)).differences == []
+    finally:
+        at.execute(
+            "update rating.usage_total as t set retail_amount = f.amount from ("
+            "select account_id, sum(retail_amount) as amount from rating.current_rated_usage "
+            "where state = 'billed' group by 1) as f "
+            "where t.account_id = f.account_id and t.state = 'billed'"
+        )

@@ -3,6 +3,7 @@
 -- A duration that somebody put right (control.duration_correction) stands instead of the line's.
 {{ config(materialized='work_table') }}
 {%- set with_corrections = has_changes('duration') %}
+{%- set new_seconds = 'correction.new_seconds' if with_corrections else 'null::numeric' %}
 
 with valued as (
     select * from {{ ref('int_usage__valued') }}
@@ -26,25 +27,14 @@ select
     case when valued.start_error is null then valued.started_at end as started_at,
     {{ time_quality('valued') }} as time_quality,
     valued.start_error,
-    {%- if with_corrections %}
+    coalesce(
+        {{ new_seconds }},
+        case when valued.duration_error is null then valued.duration_seconds end
+    )::numeric(12, 3) as duration_seconds,
     case
-        when correction.new_seconds is not null then correction.new_seconds
-        when valued.duration_error is null then valued.duration_seconds
-    end::numeric(12, 3) as duration_seconds,
-    {%- else %}
-    case when valued.duration_error is null then valued.duration_seconds end::numeric(12, 3)
-        as duration_seconds,
-    {%- endif %}
-    case
-        {%- if with_corrections %}
-        when
-            correction.new_seconds is not null
-            and (valued.known_disposition = 'answered' or valued.usage_type <> 'voice')
-            then correction.new_seconds
-        {%- endif %}
-        when valued.duration_error is not null then null
+        when {{ new_seconds }} is null and valued.duration_error is not null then null
         when valued.known_disposition = 'answered' or valued.usage_type <> 'voice'
-            then valued.stated_billable_seconds
+            then coalesce({{ new_seconds }}, valued.stated_billable_seconds)
         else 0
     end::numeric(12, 3) as billable_seconds,
     coalesce(valued.quantity, valued.text_segments) as quantity,
@@ -60,14 +50,10 @@ select
     valued.session_hash,
     valued.bytes_up,
     valued.bytes_down,
-    {%- if with_corrections %}
     coalesce(
         valued.volume_error,
-        case when correction.new_seconds is null then valued.duration_error end
+        case when {{ new_seconds }} is null then valued.duration_error end
     ) as value_error,
-    {%- else %}
-    coalesce(valued.volume_error, valued.duration_error) as value_error,
-    {%- endif %}
     valued.direction,
     valued.set_aside_rule,
     valued.known_disposition as disposition,

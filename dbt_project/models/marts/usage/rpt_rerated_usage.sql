@@ -1,5 +1,5 @@
--- Grain: one row per run that rated usage again (rerate, reprocess) and usage leg, before and after,
--- with the causes of the difference. Amounts are of their own currency each: add up by currency.
+-- Grain: one row per run that rated usage again (rerate, reprocess) and usage leg, before and
+-- after, with the causes of the difference. Amounts have a currency each: add up by currency.
 -- Runs that were undone are there too (run_status). Ask for one rating_run_id.
 {{ config(grants={'select': ['bi_unmasked']}) }}
 {#- outside the condition, or dbt would not know of it when it parses #}
@@ -17,12 +17,12 @@ with runs as (
 newer as (
     select rated.*
     from {{ ref('rated_usage') }} as rated
-    {%- if is_dry() %}
-    where rated.rating_run_id = {{ run_id() }}
-    {%- else %}
-    inner join runs on rated.rating_run_id = runs.rating_run_id
-    where runs.run_kind in ('rerate', 'reprocess')
-    {%- endif %}
+    where
+        rated.rating_run_id in (
+            select runs.rating_run_id
+            from runs
+            where runs.run_kind in ('rerate', 'reprocess', 'shadow')
+        )
 ),
 
 older as (
@@ -53,32 +53,32 @@ older as (
 
 pair as (
     select
-        newer.usage_id,
-        newer.rating_run_id,
-        older.rating_run_id as older_run_id,
         {%- for column in shown %}
         newer.{{ column }},
         {%- endfor %}
         {%- for column in columns %}
         older.{{ column }} as older_{{ column }},
-        newer.{{ column }} as newer_{{ column }}{{ ',' if not loop.last }}
+        newer.{{ column }} as newer_{{ column }},
         {%- endfor %}
+        newer.usage_id,
+        newer.rating_run_id,
+        older.rating_run_id as older_run_id
     from newer
     left join older
         on newer.rating_run_id = older.replaced_by_run_id and newer.usage_id = older.usage_id
     union all
     -- a leg that the newer run no longer sees
     select
-        older.usage_id,
-        older.replaced_by_run_id as rating_run_id,
-        older.rating_run_id as older_run_id,
         {%- for column in shown %}
         older.{{ column }},
         {%- endfor %}
         {%- for column in columns %}
         older.{{ column }} as older_{{ column }},
-        null as newer_{{ column }}{{ ',' if not loop.last }}
+        null as newer_{{ column }},
         {%- endfor %}
+        older.usage_id,
+        older.replaced_by_run_id as rating_run_id,
+        older.rating_run_id as older_run_id
     from older
     where
         not exists (

@@ -17,6 +17,7 @@
         {'columns': ['rating_run_id', 'file_id'], 'type': 'brin'},
         {'columns': ['file_id', 'line_no'], 'type': 'brin'},
         {'columns': ['started_at'], 'type': 'brin'},
+        {'columns': ['account_id']},
     ]
 ) }}
 

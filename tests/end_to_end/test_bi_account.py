@@ -124,6 +124,31 @@ def test_a_condition_of_the_reader_is_not_asked_about_other_rows(
         assert f"account {accounts[0]}\n" in next(iter(told)), view
 
 
+@pytest.mark.parametrize(
+    ("role", "usage"),
+    [
+        ("bi_t_one", "marts_account.own_usage where"),
+        ("bi_reader", "marts.fct_rated_usage where account_id = 1 and"),
+    ],
+)
+def test_a_month_of_an_account_is_found_by_index(
+    cursor: Any, accounts: tuple[int, int], role: str, usage: str
+) -> None:
+    cursor.execute("set local enable_seqscan = off")  # few rows here
+    plan = "\n".join(
+        row[0]
+        for row in _ask(
+            cursor,
+            role,
+            f"explain select sum(retail_amount) from {usage} "
+            "started_at >= '2026-10-01' and started_at < '2026-11-01'",
+        )
+    )
+    assert "rated_usage_202610" in plan
+    assert "rated_usage_202611" not in plan and "rated_usage_undated" not in plan
+    assert "Index Cond: (account_id = " in plan
+
+
 def test_numbers_and_names_are_masked_by_default(cursor: Any, accounts: tuple[int, int]) -> None:
     seen = (
         "select count(called_number), count(calling_number), count(called_number_masked) > 0, "

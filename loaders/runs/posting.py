@@ -414,6 +414,9 @@ def _post(
     run_id = run["invoice_run_id"]
     kinds = proposal.to_post["documents"]
     carried = sum(d.line_count for d in proposal.documents if d.invoice_kind == CARRIED)
+    # First of all: what is posted here makes the views give other rows.
+    for statement in (_POST_LINES, _POST_DOCUMENTS):
+        cursor.execute(statement, {"run_id": run_id})
     cursor.execute(
         """
         insert into ledger.posting (
@@ -439,14 +442,12 @@ def _post(
         },
     )  # fmt: skip
     values = {
-        "run_id": run_id,
         "posting_id": cursor.fetchone()["posting_id"],
         "posted_by": requested_by,
     }
-    # Read once: numbering makes the view give other rows.
-    for statement in (_POST_LINES, _POST_DOCUMENTS, _POST_COUNTERS):
-        cursor.execute(statement, values)
-    for statement in (_POST_INVOICES, _POST_NUMBERS, _POST_INVOICE_LINES, _POST_CARRIED):
+    for statement in (
+        _POST_COUNTERS, _POST_INVOICES, _POST_NUMBERS, _POST_INVOICE_LINES, _POST_CARRIED,
+    ):  # fmt: skip
         cursor.execute(statement, values)
     # Now, not at the end: what is not whole is said here.
     cursor.execute("set constraints ledger.posting_is_whole immediate")

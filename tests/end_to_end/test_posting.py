@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -68,9 +69,21 @@ def desk(
             ("NUMBERED", "numbered"),
         )
     ]  # fmt: skip
-    write_kind(folder, "account", accounts)
-    policy = {"late_scope": "account", "scope_code": "LATER", "late_rule": "next_invoice"}
-    write_kind(folder, "late_policy", [policy])
+    last_day = {
+        "account_code": "LAST", "customer_name": "Last day", "plan_code": "P",
+        "bill_group": "rated", "time_zone": "America/New_York", "anchor_day": "31",
+    }  # fmt: skip
+    write_kind(folder, "account", [*accounts, last_day])
+    write_kind(folder, "service", [{"service_code": "LAST-1", "account_code": "LAST"}])
+    identifier = {
+        "service_code": "LAST-1", "identifier_kind": "account_key", "identifier_value": "last",
+    }  # fmt: skip
+    write_kind(folder, "service_identifier", [identifier])
+    policies = [
+        {"late_scope": "account", "scope_code": "LATER", "late_rule": "next_invoice"},
+        {"late_scope": "source", "scope_code": "plain", "late_rule": "next_invoice"},
+    ]
+    write_kind(folder, "late_policy", policies)
     gate = {
         "bill_group": "gated", "gate_code": "held", "measure": "invoices", "block_above": "0",
     }  # fmt: skip
@@ -446,3 +459,73 @@ def test_a_period_is_closed_when_nothing_is_open(desk: Desk, month: date) -> Non
     assert "the period was not billed" in forced.open_things
     with pytest.raises(runs.InvoiceRunRefused, match="was closed by anna"):
         desk.draft(unbilled, {})
+
+
+_BILLED_USAGE = """
+    select u.retail_amount, f.file_name, u.line_no
+    from marts.rpt_ledger__usage as u inner join control.file as f on u.file_id = f.file_id
+    where u.posting_id = %s order by 2, 3
+"""
+
+
+def test_late_files_are_adjusted_and_what_was_billed_is_told_for_ever(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """A period from the last of February to the last of March, in which the clocks change."""
+    warehouse, period = desk.warehouse, date(2026, 2, 1)
+
+    def file(name: str, source: str, header: str, *calls: str) -> None:
+        path = tmp_path / name
+        path.write_text(header + "".join(f"{call}\n" for call in calls))
+        (result,) = warehouse.load(path, source_code=source)
+        assert result.status == "landed", result.status_reason
+        assert warehouse.rate() is not None
+
+    # In winter midnight of New York is 05:00 UTC, in summer 04:00.
+    file(
+        "one.csv", "carrier", "Start,From,To,Seconds,Customer,Note\n",
+        *(
+            f"{start},12125550100,12125550123,60,last,"
+            for start in (
+                "2026-02-28 04:59:59", "2026-02-28 05:00:00", "2026-03-31 03:59:59",
+                "2026-03-31 04:00:00",
+            )
+        ),
+    )  # fmt: skip
+    run_id = warehouse.bill(period, ["rated"])["rated"].invoice_run_id
+    # Rated once more after the draft: it is out of date.
+    file("two.csv", "plain", "", "2026-03-10 12:00:00,12125550100,12125550123,60,last")
+    with pytest.raises(runs.PostingRefused, match=r"stale .*: 1 rating runs since the draft"):
+        desk.approve(run_id)
+    desk.approve(run_id, overrides={"stale": "what came late is adjusted"})
+    first = desk.post(run_id)
+    assert [(i.invoice_kind, i.invoice_total) for i in first.invoices] == [
+        ("invoice", Decimal("0.12"))
+    ]
+    assert desk.rows(
+        "select period_start_at::text, period_end_at::text from ledger.invoice "
+        "where posting_id = %s",
+        first.posting_id,
+    ) == [("2026-02-28 05:00:00+00", "2026-03-31 04:00:00+00")]
+    billed = desk.rows(_BILLED_USAGE, first.posting_id)
+    assert [(name, line_no) for _, name, line_no in billed] == [("one.csv", 3), ("one.csv", 4)]
+    ids = dict(desk.rows("select file_name, file_id from control.file"))
+    with pytest.raises(runs.WithdrawalRefused, match=first.invoices[0].invoice_label):
+        warehouse.withdraw(ids["one.csv"], "wrong")
+    # The late file is on no invoice yet.
+    assert warehouse.preview_withdrawal(ids["two.csv"]).invoices_in_the_way == ()
+
+    # Its source has a policy: the difference waits for the next invoice.
+    run_id = warehouse.bill(period, ["rated"])["rated"].invoice_run_id
+    desk.approve(run_id)
+    second = desk.post(run_id)
+    assert (second.invoices, second.carried_count) == ((), 1)
+    (in_the_way,) = {
+        invoice["number"]
+        for invoice in warehouse.preview_withdrawal(ids["two.csv"]).invoices_in_the_way
+    }
+    assert in_the_way == "(waits for the next invoice)"
+    desk.assert_ledger_is_the_draft()
+    # What was billed stays what it was.
+    assert desk.rows(_BILLED_USAGE, first.posting_id) == billed
+    assert len(desk.rows(_BILLED_USAGE, second.posting_id)) == 3

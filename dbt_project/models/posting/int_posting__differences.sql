@@ -3,10 +3,6 @@
 -- Accounts without a posted invoice of the period have none: they are invoiced. Held accounts have
 -- none: they wait. Lines of one kind are added up; rounding is a line like any other, so that
 -- differences add up to whole cents, or what the currency has.
-{% set keys = [
-    'invoice_run_id', 'account_id', 'period_month', 'line_kind', 'charge_class', 'product_code',
-    'description', 'unit', 'currency_code', 'source_currency_code'
-] %}
 {% set sums = [
     'record_count', 'billed_seconds', 'quantity', 'unrounded_amount', 'line_amount',
     'source_amount'
@@ -120,9 +116,16 @@ sides as (
 
 summed as (
     select
-        {%- for name in keys %}
-        sides.{{ name }},
-        {%- endfor %}
+        sides.invoice_run_id,
+        sides.account_id,
+        sides.period_month,
+        sides.line_kind,
+        sides.charge_class,
+        sides.product_code,
+        sides.description,
+        sides.unit,
+        sides.currency_code,
+        sides.source_currency_code,
         {%- for name in sums %}
         sum(sides.{{ name }}) as {{ name }},
         {%- endfor %}
@@ -139,9 +142,16 @@ summed as (
         )[1] as original_line_no
     from sides
     group by
-        {%- for name in keys %}
-        sides.{{ name }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        sides.invoice_run_id,
+        sides.account_id,
+        sides.period_month,
+        sides.line_kind,
+        sides.charge_class,
+        sides.product_code,
+        sides.description,
+        sides.unit,
+        sides.currency_code,
+        sides.source_currency_code
     having
         sum(sides.line_amount) <> 0
         or sum(sides.record_count) <> 0

@@ -386,7 +386,8 @@ judged as (
         end as severity,
         {{ plain('coalesce(measured.value, 0)') }} || ' '
         || case
-            when thresholds.unit like '%money%' or thresholds.measure = 'loss'
+            -- money names its currency
+            when thresholds.measure in ('amount', 'loss')
                 then coalesce(measured.named || ' ', '') || thresholds.unit
             else thresholds.unit || coalesce(' (' || left(measured.named, 200) || ')', '')
         end
@@ -410,11 +411,11 @@ select
     min(judged.title)::text as title,
     case max(judged.severity) when 3 then 'blocked' when 2 then 'warn' else 'passed' end::text
         as gate_status,
-    string_agg(judged.words, '; ' order by judged.measure desc, judged.words) filter (
+    string_agg(judged.words, '; ' order by judged.measure desc, judged.words asc) filter (
         where judged.value <> 0 or judged.severity > 1
     )::text as figures,
     (
-        array_agg(judged.what_to_do order by judged.severity desc, judged.measure)
+        array_agg(judged.what_to_do order by judged.severity desc, judged.measure asc)
     )[1]::text as what_to_do
 from judged
 group by judged.invoice_run_id, judged.gate_code

@@ -1,5 +1,5 @@
--- Grain: one row per posting and usage leg that was billed when it was posted, whatever was rated,
--- rated again or undone since. Asked by posting_id, and account_id where one is meant.
+-- Grain: one row per posting and usage leg that was billed when it was posted, whatever
+-- was rated, rated again or undone since. Asked by posting_id, and account_id where one is meant.
 with postings as (
     select * from {{ source('ledger', 'posting') }}
 ),

@@ -77,6 +77,8 @@ HISTORY = (
     "control.mail_alert",
     "control.invoice_approval",
     "control.closed_period",
+    "control.duration_correction",
+    "control.deck_choice",
     "ledger.posting",
     "ledger.invoice",
     "ledger.invoice_line",

@@ -21,14 +21,19 @@
 
 {#- Up to five usage legs as evidence, the dearest first. -#}
 {% macro alert_examples(condition) -%}
-    array(
-        select examples.usage_id
-        from {{ ref('current_rated_usage') }} as examples
-        where {{ condition }}
-        order by
-            greatest(coalesce(examples.retail_amount, 0), coalesce(examples.cost_amount, 0)) desc,
-            examples.usage_id asc
-        limit 5
+    (
+        select coalesce(array_agg(dearest.usage_id), '{}')
+        from (
+            select examples.usage_id
+            from {{ ref('current_rated_usage') }} as examples
+            where {{ condition }}
+            order by
+                greatest(
+                    coalesce(examples.retail_amount, 0), coalesce(examples.cost_amount, 0)
+                ) desc,
+                examples.usage_id asc
+            limit 5
+        ) as dearest
     )
 {%- endmacro %}
 

@@ -9,16 +9,7 @@
     )
 {%- endmacro %}
 
-{#- Dimensions of the aggregates beside the time. -#}
-{% macro traffic_dimensions() -%}
-    {{ return([
-        ('account_id', 'bigint'), ('source_id', 'integer'), ('usage_type', 'text'),
-        ('direction', 'text'), ('leg_no', 'smallint'), ('called_country', 'text'),
-        ('release_cause', 'text'), ('currency_code', 'text'), ('cost_currency_code', 'text')
-    ]) }}
-{%- endmacro %}
-
-{#- Their measures, additive in all dimensions but leg_no. sign: 1 or -1 for replaced rows; none where
+{#- Measures of the aggregates, additive in all dimensions but leg_no. sign: 1 or -1 for replaced rows; none where
     every row counts, for a sum of products costs twice a plain one. -#}
 {% macro traffic_measures(row, sign=none) -%}
 {%- set times = sign ~ ' * ' if sign else '' -%}
@@ -60,8 +51,9 @@
     traffic.buy_amount::numeric(28, 14) as buy_amount,
     case
         when
-            coalesce(traffic.currency_code, traffic.cost_currency_code)
-            is not distinct from coalesce(traffic.cost_currency_code, traffic.currency_code)
+            traffic.currency_code = traffic.cost_currency_code
+            or traffic.currency_code is null
+            or traffic.cost_currency_code is null
             then traffic.sell_amount - traffic.buy_amount
     end::numeric(28, 14) as margin_amount
 {%- endmacro %}

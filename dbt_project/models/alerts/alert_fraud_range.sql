@@ -1,5 +1,5 @@
--- Grain: one row per account, fraud range and day (UTC) with calls to numbers of the range, answered
--- or not rated at all. A range is known from the day it was loaded on, for all traffic.
+-- Grain: one row per account, fraud range and day (UTC) with calls to numbers of the range,
+-- answered or not rated at all. A range is known from the day it was loaded on, for all traffic.
 with rule as (
     {{ alert_rule('fraud_range') }}
 ),

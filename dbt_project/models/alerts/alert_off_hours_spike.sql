@@ -1,7 +1,7 @@
--- Grain: one row per account and day of its zone with far more minutes at night (22:00 to 06:00) or on
--- a weekend than on such days before. Weekdays are compared with weekdays, weekends with weekends;
--- days without calls count as nought from the first call on. Hours are those of the aggregate: in a
--- zone with a half hour the night begins at the half hour.
+-- Grain: one row per account and day of its zone with far more minutes at night (22:00 to 06:00)
+-- or on a weekend than on such days before. Weekdays are compared with weekdays, weekends with
+-- weekends; days without calls count as nought from the first call on. Hours are those of the
+-- aggregate: in a zone with a half hour the night begins at the half hour.
 with rule as (
     {{ alert_rule('off_hours_spike') }}
 ),

@@ -80,5 +80,5 @@ select
     jsonb_build_object(
         'records', found.records, 'unreadable', found.unreadable, 'suspended', found.suspended
     ) as figures,
-    '{}'::bigint [] as usage_ids
+    '{}'::bigint[] as usage_ids
 from found

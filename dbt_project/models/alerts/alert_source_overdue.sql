@@ -1,5 +1,5 @@
--- Grain: one row per source and cadence whose next file is overdue. Asked of now: there is no past to
--- go back to.
+-- Grain: one row per source and cadence whose next file is overdue. Asked of now: there is no past
+-- to go back to.
 with rule as (
     {{ alert_rule('source_overdue') }}
 ),
@@ -31,7 +31,7 @@ select
         'expected_by', health.expected_by, 'last_received_at', health.last_received_at,
         'last_file', health.last_file_name
     ) as figures,
-    '{}'::bigint [] as usage_ids
+    '{}'::bigint[] as usage_ids
 from health
 cross join rule
 where

@@ -1,5 +1,5 @@
--- Grain: one row per source and hour with calls far below the same hour of weeks before. Hours after
--- the last call of a source are not judged: its files may not be here yet (source_overdue).
+-- Grain: one row per source and hour with calls far below the same hour of weeks before. Hours
+-- after the last call of a source are not judged: its files may not be here yet (source_overdue).
 with rule as (
     {{ alert_rule('traffic_drop') }}
 ),
@@ -19,7 +19,14 @@ sources as (
 found as (
     select
         rule.*,
-        hours.*,
+        hours.subject_kind,
+        hours.subject_id,
+        hours.hour_at,
+        hours.calls,
+        hours.week_count,
+        hours.median_calls,
+        hours.median_distance,
+        hours.deviations,
         coalesce(accounts.account_code, sources.source_code) as subject,
         accounts.account_id
     from hours
@@ -32,7 +39,8 @@ found as (
         on
             hours.subject_kind = 'source'
             and hours.subject_id = sources.source_id
-    where hours.subject_kind = 'source'
+    where
+        hours.subject_kind = 'source'
         and hours.deviations <= -rule.threshold
         and hours.median_calls >= rule.minimum
 )

@@ -18,7 +18,14 @@ sources as (
 found as (
     select
         rule.*,
-        hours.*,
+        hours.subject_kind,
+        hours.subject_id,
+        hours.hour_at,
+        hours.calls,
+        hours.week_count,
+        hours.median_calls,
+        hours.median_distance,
+        hours.deviations,
         coalesce(accounts.account_code, sources.source_code) as subject,
         accounts.account_id
     from hours
@@ -31,7 +38,8 @@ found as (
         on
             hours.subject_kind = 'source'
             and hours.subject_id = sources.source_id
-    where hours.deviations >= rule.threshold
+    where
+        hours.deviations >= rule.threshold
         and hours.calls >= rule.minimum
 )
 

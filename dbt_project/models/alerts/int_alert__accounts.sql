@@ -1,5 +1,5 @@
--- Grain: one row per account: its latest version known now. Not the mart: that hides what its reader
--- may not see.
+-- Grain: one row per account: its latest version known now. Not the mart: that hides what its
+-- reader may not see.
 with accounts as (
     select * from {{ source('reference', 'account') }}
 )

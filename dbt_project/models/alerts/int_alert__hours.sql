@@ -1,7 +1,7 @@
 -- Grain: one row per account or source and hour looked at, with what is usual for that hour of the
--- week: the median of the weeks before and their median distance from it (MAD). Hours without calls
--- count as nought from the first call on; fewer than three weeks say nothing. Of accounts, hours with
--- enough calls to be a spike; of sources, every hour until their last call.
+-- week: the median of the weeks before and their median distance from it (MAD). Hours without
+-- calls count as nought from the first call on; fewer than three weeks say nothing. Of accounts,
+-- hours with enough calls to be a spike; of sources, every hour until their last call.
 with rule as (
     {{ alert_rule('traffic_spike') }}
 ),
@@ -51,8 +51,8 @@ spanned as (
     from series
 ),
 
--- the hours themselves and those of the weeks before, moved to the hour they are compared with: one
--- grouping does what a join would, however wrong the planner's idea of these steps is
+-- the hours themselves and those of the weeks before, moved to the hour they are compared with:
+-- one grouping does what a join would, however wrong the planner's idea of these steps is
 points as (
     select
         spanned.subject_kind,
@@ -82,10 +82,12 @@ points as (
         from spanned
         where spanned.subject_kind = 'source'
     ) as spans
-    cross join lateral generate_series(
-        greatest(spans.first_at, date_trunc('hour', {{ alert_from() }}, 'UTC')),
-        spans.last_at, interval '1 hour'
-    ) as hours (hour_at)
+    cross join
+        lateral generate_series(
+            greatest(spans.first_at, date_trunc('hour', {{ alert_from() }}, 'UTC')),
+            spans.last_at,
+            interval '1 hour'
+        ) as hours (hour_at)
     union all
     select
         spanned.subject_kind,

@@ -6,14 +6,26 @@ with rated as (
 
 select
     date_trunc('hour', rated.started_at, 'UTC') as hour_at,
-    {%- for name, type in traffic_dimensions() %}
-    rated.{{ name }},
-    {%- endfor %}
+    rated.account_id,
+    rated.source_id,
+    rated.usage_type,
+    rated.direction,
+    rated.leg_no,
+    rated.called_country,
+    rated.release_cause,
+    rated.currency_code,
+    rated.cost_currency_code,
     {{ traffic_measures('rated') }}
 from rated
 where {{ is_traffic('rated') }}
 group by
     date_trunc('hour', rated.started_at, 'UTC'),
-    {%- for name, type in traffic_dimensions() %}
-    rated.{{ name }}{{ ',' if not loop.last }}
-    {%- endfor %}
+    rated.account_id,
+    rated.source_id,
+    rated.usage_type,
+    rated.direction,
+    rated.leg_no,
+    rated.called_country,
+    rated.release_cause,
+    rated.currency_code,
+    rated.cost_currency_code

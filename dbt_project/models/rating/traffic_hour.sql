@@ -6,6 +6,7 @@
 -- The first build takes the whole history, each row under the run it is of.
 {{ config(
     materialized='run_fact',
+    meta={'distribution': 'account_id'},
     run_key='rating_run_id',
     month_partition='hour_at',
     on_schema_change='fail',
@@ -30,17 +31,27 @@ with signed as (
 select
     {{ run }}::bigint as rating_run_id,
     date_trunc('hour', signed.started_at, 'UTC')::timestamptz as hour_at,
-    {%- for name, type in traffic_dimensions() %}
-    signed.{{ name }}::{{ type }} as {{ name }},
-    {%- endfor %}
+    signed.account_id::bigint as account_id,
+    signed.source_id::integer as source_id,
+    signed.usage_type::text as usage_type,
+    signed.direction::text as direction,
+    signed.leg_no::smallint as leg_no,
+    signed.called_country::text as called_country,
+    signed.release_cause::text as release_cause,
+    signed.currency_code::text as currency_code,
+    signed.cost_currency_code::text as cost_currency_code,
     {{ traffic_measures('signed', none if is_initial else 'signed.sign') }}
 from signed
 where {{ is_traffic('signed') }}
 group by
-    {%- if is_first %}
-    signed.signed_run_id,
-    {%- endif %}
     date_trunc('hour', signed.started_at, 'UTC'),
-    {%- for name, type in traffic_dimensions() %}
-    signed.{{ name }}{{ ',' if not loop.last }}
-    {%- endfor %}
+    {% if is_first %}signed.signed_run_id,{% endif %}
+    signed.account_id,
+    signed.source_id,
+    signed.usage_type,
+    signed.direction,
+    signed.leg_no,
+    signed.called_country,
+    signed.release_cause,
+    signed.currency_code,
+    signed.cost_currency_code

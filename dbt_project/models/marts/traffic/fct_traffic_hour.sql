@@ -1,6 +1,6 @@
--- Grain: one row per hour (UTC), account, source, usage type, direction, leg, country, hang-up cause
--- and currencies. All measures are additive over rows of one leg_no; money over all rows of a
--- currency. Unanswered calls are account 0: no customer is looked for.
+-- Grain: one row per hour (UTC), account, source, usage type, direction, leg, country, hang-up
+-- cause and currencies. All measures are additive over rows of one leg_no; money over all rows of
+-- a currency. Unanswered calls are account 0: no customer is looked for.
 with traffic as (
     select * from {{ ref('current_traffic_hour') }}
 ),

@@ -1,6 +1,6 @@
--- Grain: as fct_traffic_hour, for each minute. Worked out when asked for: at this grain nearly every
--- call is a row of its own, and a table of them would be the usage again. Filter by hour_at: the
--- usage of other hours is not read then.
+-- Grain: as fct_traffic_hour, for each minute. Worked out when asked for: at this grain nearly
+-- every call is a row of its own, and a table of them would be the usage again. Filter by hour_at:
+-- the usage of other hours is not read then.
 with hours as (
     select distinct traffic_hour.hour_at
     from {{ ref('traffic_hour') }} as traffic_hour
@@ -18,9 +18,15 @@ traffic as (
     cross join lateral (
         select
             date_trunc('minute', rated.started_at) as minute_at,
-            {%- for name, type in traffic_dimensions() %}
-            rated.{{ name }},
-            {%- endfor %}
+            rated.account_id,
+            rated.source_id,
+            rated.usage_type,
+            rated.direction,
+            rated.leg_no,
+            rated.called_country,
+            rated.release_cause,
+            rated.currency_code,
+            rated.cost_currency_code,
             {{ traffic_measures('rated') | indent(8) }}
         from {{ ref('current_rated_usage') }} as rated
         where
@@ -29,9 +35,15 @@ traffic as (
             and {{ is_traffic('rated') }}
         group by
             date_trunc('minute', rated.started_at),
-            {%- for name, type in traffic_dimensions() %}
-            rated.{{ name }}{{ ',' if not loop.last }}
-            {%- endfor %}
+            rated.account_id,
+            rated.source_id,
+            rated.usage_type,
+            rated.direction,
+            rated.leg_no,
+            rated.called_country,
+            rated.release_cause,
+            rated.currency_code,
+            rated.cost_currency_code
     ) as minutes
 )
 

@@ -28,7 +28,7 @@ select
     alerts.unit::text as unit,
     alerts.sentence::text as sentence,
     alerts.figures::jsonb as figures,
-    alerts.usage_ids::bigint [] as usage_ids,
+    alerts.usage_ids::bigint[] as usage_ids,
     alerts.found_at::timestamptz as found_at,
     coalesce(mails.status, 'none')::text as mail_status,
     mails.sent_at::timestamptz as mailed_at

@@ -1,6 +1,6 @@
--- Grain: one row per hour (UTC), source, usage type, direction and country: how traffic fared. Calls
--- are counted once, however many customers are part of them; money is that of all legs, null where
--- it is of several currencies. Ratios are not additive: add up the counts and divide again.
+-- Grain: one row per hour (UTC), source, usage type, direction and country: how traffic fared.
+-- Calls are counted once, however many customers are part of them; money is that of all legs, null
+-- where it is of several currencies. Ratios are not additive: add up the counts and divide again.
 {%- set one_currency -%}
     count(distinct coalesce(traffic.currency_code, traffic.cost_currency_code)) <= 1
     and bool_and(traffic.margin_amount is not null)
@@ -18,7 +18,10 @@ select
     -- a second leg stands on the far side of a call: it belongs to the row of the first
     case when traffic.leg_no = 1 then traffic.direction else 'outbound' end::text as direction,
     traffic.called_country::text as called_country,
-    case when {{ one_currency }} then max(coalesce(traffic.currency_code, traffic.cost_currency_code)) end::text as currency_code,
+    case
+        when {{ one_currency }}
+            then max(coalesce(traffic.currency_code, traffic.cost_currency_code))
+    end::text as currency_code,
     coalesce(sum(traffic.attempt_count) filter (where traffic.leg_no = 1), 0)::bigint
         as attempt_count,
     coalesce(sum(traffic.answered_count) filter (where traffic.leg_no = 1), 0)::bigint

@@ -560,16 +560,21 @@ def _remember(cursor: Any, run_id: int, chosen: Chosen) -> None:
     )
 
 
-def arrived_since(connection: Any, request: Request) -> int:
-    """Records that fit by now and were not there as of the run that the request names."""
+def arrived_since(connection: Any, request: Request, done: Sequence[int] = ()) -> int:
+    """Records that fit by now and were not there as of the run that the request names.
+
+    Those that the runs ``done`` have just rated again are left out.
+    """
     if not request.as_of_run:
         return 0
     with connection, connection.cursor() as cursor:
-        query = query_of(cursor, replace(request, as_of_run=0))
+        # executed with values beside it: its own percent signs are no places for them
+        query = query_of(cursor, replace(request, as_of_run=0)).replace("%", "%%")
         cursor.execute(
             "select count(distinct (c.file_id, c.line_no)) "
-            f"from ({query}) as c where c.rating_run_id > %s",
-            (request.as_of_run,),
+            f"from ({query}) as c "
+            "where c.rating_run_id > %s and c.rating_run_id <> all(%s::bigint[])",
+            (request.as_of_run, list(done)),
         )
         return cursor.fetchone()[0]
 

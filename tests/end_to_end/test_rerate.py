@@ -284,6 +284,9 @@ def test_any_field_can_be_asked(at: Warehouse) -> None:
     ):
         with pytest.raises(RerateRefused, match=words):
             lines(**asked)
+    with closing(connect(url=at.url)) as connection:
+        first = replace(Request(_LONG_OF_ALL), as_of_run=1)
+        assert rerate.arrived_since(connection, first) == 0
     # A value is a value, whatever stands in it.
     assert lines(reasons=("' or true --",)) == []
 

@@ -108,14 +108,14 @@ def rate_again(context: dg.OpExecutionContext, config: RerateConfig) -> Iterator
 
     yield from rate_until_done(context, open_run, idle="no record fits")
     with failures_in_words(), closing(database.connect()) as connection:
-        arrived = engine.arrived_since(connection, request)
+        arrived = engine.arrived_since(connection, request, rated)
         for run_id in rated:
             found = lib.changed_by(connection, run_id, top=config.top)
             said = [f"Run {run_id}.", *found.sentences()]
             if arrived:
                 said.append(
-                    f"{arrived:,} record(s) that fit were rated since run {request.as_of_run}: "
-                    "not taken, or just rated again."
+                    f"{arrived:,} more record(s) that fit were rated since run "
+                    f"{request.as_of_run}: not taken."
                 )
             said.append(f"`ratehouse undo {run_id}` takes it back.")
             _log(context, "What rating again has changed.", said, found, {"rating_run_id": run_id})

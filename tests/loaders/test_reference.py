@@ -81,6 +81,11 @@ FILES = {
     "spend_alarm": "account_code,per_period,amount\n*,day,100\nA1,day,500\n",
     "confirmed_fraud": "case_code,account_code,description,valid_from,valid_to\n"
     "F1,A1,Hacked,2026-10-03,2026-10-04\n",
+    "invoice_numbering": "bill_group,sequence_code\nmain,RH\n",
+    "late_policy": "late_scope,scope_code,late_rule\nlist,,next_invoice\n",
+    "billing_gate": (
+        "bill_group,gate_code,measure,warn_above,block_above\n*,suspense,share,1,10\n"
+    ),
     "npa": "npa,country,usage_class,is_in_service\n212,US,geographic,true\n",
     "npanxx": "npanxx,state_code,is_in_service\n212555,NY,true\n",
 }

@@ -131,6 +131,19 @@ def try_row(cursor: Cursor, kind: str, row: Mapping[str, str]) -> None:
     _Load(cursor, KINDS[kind], Path("this form"), "", False).try_rows(table)
 
 
+def propose(cursor: Cursor, kind: str, path: Path, *, full: bool = False) -> tuple[int, int, int]:
+    """Rows added, changed and ended, as a load would have them; the caller rolls back.
+
+    It takes no lock that loads or runs wait for, and writes no history.
+    """
+    if kind not in KINDS:
+        raise RatehouseError(
+            f"there is no reference kind '{kind}'; there are: {', '.join(KINDS)}"
+        )
+    with open_table(kind, path) as table:
+        return _Load(cursor, KINDS[kind], path, "", full).propose(table)
+
+
 class _Load:
     """One load, inside its transaction."""
 
@@ -189,6 +202,24 @@ class _Load:
         }  # fmt: skip
         record_event(cursor, "reference", load_id, "loaded", happened)
         return result
+
+    def propose(self, table: TableFile) -> tuple[int, int, int]:
+        """Validate, compare, write the rows; several files may come in one transaction."""
+        cursor = self._cursor
+        cursor.execute("set local timezone = 'UTC'")
+        cursor.execute("set local enable_nestloop = off")
+        columns = columns_of(cursor, self._kind)
+        given = self._check_header(table, columns)
+        self._copy(table, given)
+        validate(cursor, self._kind, self._path.name, columns, given)
+        if table.file_date is not None:
+            self._date_rows(columns, table.file_date)
+        added, changed, _, closed = self._compare(columns, table.file_date)
+        cursor.execute("select clock_timestamp()")
+        self._write(columns, cursor.fetchone()[0], None)
+        for name in ("load_raw", "load_row", "load_close", "load_insert"):
+            cursor.execute(f"drop table {name}")
+        return added, changed, closed
 
     def try_rows(self, table: TableFile) -> None:
         """Validate and insert, as new rows."""

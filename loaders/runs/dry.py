@@ -96,6 +96,8 @@ class DryRun:
     cursor: Cursor
     models: DryModels
     file_ids: list[int] = field(default_factory=list)
+    # Of its schemas, as the models name them.
+    prefix: str = PREFIX
     _cutoff: datetime | None = None
     _only_version: int | None = None
 
@@ -286,7 +288,7 @@ class DryRun:
         self.cursor.execute(
             f"select day::text, (day + 1)::text from ("
             f"select distinct (started_at at time zone 'UTC')::date as day "
-            f"from {PREFIX}_usage.int_usage__normalised where started_at is not null) as days "
+            f"from {self.prefix}_usage.int_usage__normalised where started_at is not null) as days "
             f"order by 1"
         )
         ranges = [

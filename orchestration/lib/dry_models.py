@@ -50,10 +50,11 @@ def dry_models(url: str) -> DryModels:
             fresh.replace(path)
             _forget_old(folder)
             return models
-    return _read(path)
+    return read_models(path)
 
 
-def _read(path: Path) -> DryModels:
+def read_models(path: Path) -> DryModels:
+    """Models as `dry_models` keeps them."""
     stored = json.loads(path.read_text())
     return DryModels(
         tuple(

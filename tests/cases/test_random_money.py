@@ -224,7 +224,7 @@ def _make_by_hand(bench: Bench, name: str) -> None:
     code = bench.code
     place = None if name == "nowhere" else f"US/{code}/Town"
     plan = None
-    if name in ("no rate", "plan"):
+    if name in ("no rate", "plan", "discount"):
         deck = bench.deck(currency_code="EUR" if name == "no rate" else "USD")
         bench.rate(deck, "44", price_per_call=1)
         plan = bench.plan(deck)
@@ -249,6 +249,14 @@ def _make_by_hand(bench: Bench, name: str) -> None:
         _fee(bench, unit_amount=4, price_scope="account", scope_code=code, valid_to="2026-09-30")
     if name == "plan":
         _fee(bench, unit_amount=5, price_scope="plan", scope_code=code)
+    if name == "discount":
+        # That of everybody is on a class that nobody has: it takes nothing off the others.
+        for scope, where, percent, classes in (
+            ("list", "", 50, "premium"), ("plan", plan, 20, ""), ("account", code, 10, "")
+        ):  # fmt: skip
+            bench.add("discount", discount_code="off", discount_name="Off", percent=percent,
+                      line_kinds="usage charge",
+                      charge_classes=classes, price_scope=scope, scope_code=where)  # fmt: skip
     if name == "exempt":
         _fee(bench, unit_amount=6, price_scope="account", scope_code=code)
         bench.add("exemption", account_code=code, exempt_from="surcharge", exempt_code="fee",
@@ -268,6 +276,7 @@ _BY_HAND = (
     ("plan", "5", "15", None),
     ("inner", "2", "12", None),
     ("exempt", "0", "11", None),
+    ("discount", None, "9", None),
     ("nowhere", None, "10", "the account has no tax jurisdiction"),
 )  # fmt: skip
 

@@ -1,7 +1,7 @@
 {#- The run a model works for is read from control, not passed as a var: a changed var would make
     dbt parse the whole project again at every run, and a literal in the SQL gives exact plans. -#}
 {% macro build_schema() -%}
-    {{ return('' if target.name == 'prod' else target.schema) }}
+    {{ return('' if target.name in ('prod', 'citus') else target.schema) }}
 {%- endmacro %}
 
 {% macro is_dry() -%}

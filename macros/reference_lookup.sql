@@ -28,6 +28,7 @@
         {%- endcall %}
         {% do create_indexes(target_relation) %}
     {%- endif %}
+    {%- do place_on_cluster(target_relation, model) -%}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {{ adapter.commit() }}
     {{ run_hooks(post_hooks, inside_transaction=False) }}

@@ -7,6 +7,10 @@
 
     config: run_key (rating_run_id | invoice_run_id), month_partition (column, optional),
             indexes (as for tables; brin for append-ordered columns).
+
+    On a cluster (target citus) the same in transactions of one kind each, as Citus wants it: the
+    table and where it stands, the rows staged on the coordinator, the months, then delete and insert
+    as one. Rows left in the staging table by a run that was killed are thrown away by the next.
 -#}
 {% materialization run_fact, adapter='postgres' %}
     {%- set run_key = config.get('run_key', 'rating_run_id') -%}
@@ -43,6 +47,11 @@
             ) }}
         {%- endif -%}
     {%- endif %}
+    {%- do place_on_cluster(target_relation, model) -%}
+
+    {%- if is_citus() %}
+        {{ _write_on_cluster(target_relation, sql, columns, run_key, run_number, month_column) }}
+    {%- else %}
 
     {#- CREATE TABLE AS may run in parallel, INSERT ... SELECT may not. -#}
     {% call statement('stage') -%}
@@ -53,12 +62,7 @@
     {%- set months = [] -%}
     {%- if month_column %}
         {#- Bounds as literals with their offset: arithmetic would depend on the session's zone. -#}
-        {%- set months = run_query(
-            "select to_char(month, 'YYYYMM'), month || '+00', month + interval '1 month' || '+00'"
-            ~ " from (select distinct date_trunc('month', " ~ month_column
-            ~ " at time zone 'UTC') as month from " ~ staged.identifier
-            ~ " where " ~ month_column ~ " is not null) as months order by 1"
-        ).rows | list -%}
+        {%- set months = run_query(_months_sql(staged.identifier, month_column)).rows | list -%}
         {%- for month in months %}
             {% call statement('partition_' ~ loop.index) -%}
                 create table if not exists
@@ -87,6 +91,7 @@
         select {{ columns | join(', ') }} from {{ staged.identifier }};
         {%- endif %}
     {%- endcall %}
+    {%- endif %}
 
     {%- set grant_config = config.get('grants') -%}
     {% do apply_grants(target_relation, grant_config, should_revoke=False) %}
@@ -96,3 +101,47 @@
     {{ run_hooks(post_hooks, inside_transaction=False) }}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
+
+
+{% macro _months_sql(relation, month_column) -%}
+    {#- The months (UTC) of the rows: name of the partition, first and last bound. -#}
+    select to_char(month, 'YYYYMM'), month || '+00', month + interval '1 month' || '+00'
+    from (
+        select distinct date_trunc('month', {{ month_column }} at time zone 'UTC') as month
+        from {{ relation }} where {{ month_column }} is not null
+    ) as months
+    order by 1
+{%- endmacro %}
+
+{% macro _write_on_cluster(target_relation, sql, columns, run_key, run_number, month_column) -%}
+    {%- set fact = target_relation.schema ~ '.' ~ target_relation.identifier -%}
+    {%- set staged = fact ~ '__staged' -%}
+    {%- do adapter.commit() -%}
+    {% call statement('stage') -%}
+        drop table if exists {{ staged }};
+        create unlogged table {{ staged }} as
+        {{ sql }}
+    {%- endcall %}
+    {%- do adapter.commit() -%}
+    {%- if month_column %}
+        {%- for month in run_query(_months_sql(staged, month_column)).rows %}
+            {%- set partition = fact ~ '_' ~ month[0] -%}
+            {%- if run_query("select to_regclass('" ~ partition ~ "') is null").rows[0][0] %}
+                {% call statement('partition_' ~ loop.index) -%}
+                    create table {{ partition }} partition of {{ fact }}
+                    for values from ('{{ month[1] }}') to ('{{ month[2] }}')
+                {%- endcall %}
+            {%- endif %}
+        {%- endfor %}
+        {%- do adapter.commit() -%}
+    {%- endif %}
+    {% call statement('main') -%}
+        delete from {{ fact }} where {{ run_key }} = {{ run_number }};
+        insert into {{ fact }} ({{ columns | join(', ') }})
+        select {{ columns | join(', ') }} from {{ staged }}
+    {%- endcall %}
+    {%- do adapter.commit() -%}
+    {% call statement('forget_staged') -%}
+        drop table if exists {{ staged }}
+    {%- endcall %}
+{%- endmacro %}

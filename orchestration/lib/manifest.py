@@ -75,11 +75,11 @@ class Place:
 
     @property
     def target_name(self) -> str:
-        return self.target or ("dev" if self.build_schema else "prod")
+        return self.target or paths.dbt_target_name(self.build_schema)
 
     def schema(self, layer: str | None) -> str:
         """As macros/generate_schema_name.sql and the schemas of profiles.yml say."""
-        if self.target_name == "prod":
+        if self.target_name in ("prod", "citus"):
             return layer or "ratehouse"
         return f"{self.build_schema or self.target_name}_{layer or 'default'}"
 

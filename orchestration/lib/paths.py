@@ -10,6 +10,7 @@ from loaders.errors import RatehouseError
 
 DROP_FOLDER_VARIABLE = "RATEHOUSE_DROP_DIR"
 REFERENCE_FOLDER_VARIABLE = "RATEHOUSE_REFERENCE_DIR"
+CLUSTER_VARIABLE = "RATEHOUSE_CLUSTER"
 BUILD_SCHEMA_VARIABLE = "RATEHOUSE_BUILD_SCHEMA"
 
 
@@ -70,6 +71,15 @@ def build_schema() -> str:
     return os.environ.get(BUILD_SCHEMA_VARIABLE, "").strip()
 
 
-def dbt_target_name() -> str:
-    """The output of profiles.yml: `prod` writes the plain schemas, `dev` prefixed ones."""
-    return "dev" if build_schema() else "prod"
+def dbt_target_name(schema: str | None = None) -> str:
+    """The output of profiles.yml: `prod` writes the plain schemas, `dev` prefixed ones.
+
+    On a cluster `citus` and `citus_dev`: RATEHOUSE_CLUSTER says so.
+    """
+    is_prefixed = bool(build_schema() if schema is None else schema)
+    cluster = os.environ.get(CLUSTER_VARIABLE, "").strip()
+    if cluster not in ("", "citus"):
+        raise RatehouseError(f"{CLUSTER_VARIABLE} is {cluster!r}; it may be citus, or unset")
+    if cluster:
+        return "citus_dev" if is_prefixed else "citus"
+    return "dev" if is_prefixed else "prod"

@@ -230,6 +230,9 @@ def plan(url: str, tag: str, *, build_schema: str = "", tests: bool = True) -> P
     """What a run of this selection has to build now."""
     place = Place.of(url, build_schema)
     manifest, code = parsed_project(), _code()
+    if place.target_name.startswith("citus"):
+        # What stands on one server is built, and placed, again when it becomes a cluster.
+        code = (*code, "citus")
     parts = Parts(manifest).selected(tag, tests=tests)
     relations: dict[Part, list[str]] = {Part.project: [], Part.reference: []}
     for key, part in sorted(parts.items()):

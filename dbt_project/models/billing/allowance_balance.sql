@@ -3,6 +3,7 @@
 -- granted_units = used_units + carried_units + expired_units.
 {{ config(
     materialized='run_fact',
+    meta={'distribution': 'account_id'},
     run_key='invoice_run_id',
     on_schema_change='fail',
     full_refresh=false,

@@ -3,6 +3,7 @@
 -- smallest unit.
 {{ config(
     materialized='run_fact',
+    meta={'distribution': 'account_id'},
     run_key='invoice_run_id',
     on_schema_change='fail',
     full_refresh=false,

@@ -2,6 +2,7 @@
 -- later run is closed it does not count, and undoing the later run makes it current again.
 {{ config(
     materialized='run_fact',
+    meta={'distribution': 'account_id'},
     run_key='rating_run_id',
     on_schema_change='fail',
     full_refresh=false,

@@ -2,6 +2,7 @@
 -- runs, like usage_total.
 {{ config(
     materialized='run_fact',
+    meta={'distribution': 'account_id'},
     run_key='rating_run_id',
     on_schema_change='fail',
     full_refresh=false,

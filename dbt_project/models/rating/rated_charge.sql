@@ -2,6 +2,7 @@
 -- Only rows of closed runs that no later run superseded count: read current_rated_charge.
 {{ config(
     materialized='run_fact',
+    meta={'distribution': 'account_id'},
     run_key='rating_run_id',
     on_schema_change='fail',
     full_refresh=false,

@@ -9,6 +9,7 @@
 {%- endif %}
 {{ config(
     materialized='run_fact',
+    meta={'distribution': 'account_id'},
     run_key='rating_run_id',
     month_partition='started_at',
     on_schema_change='fail',

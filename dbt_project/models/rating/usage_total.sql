@@ -4,6 +4,7 @@
 -- run is leaving it out. Drafts, balances and reports read this, not the usage.
 {{ config(
     materialized='run_fact',
+    meta={'distribution': 'account_id'},
     run_key='rating_run_id',
     on_schema_change='fail',
     full_refresh=false,

@@ -191,7 +191,7 @@ create table ledger.invoice (
     time_zone text not null,
     currency_code text not null,
     line_count integer not null check (line_count > 0),
-    invoice_total numeric(18, 2) not null,
+    invoice_total numeric(18, 4) not null,
     adjusts_invoice_id bigint,
     invoice_date date not null,
     posted_at timestamptz not null default clock_timestamp(),
@@ -336,12 +336,14 @@ begin
     from ledger.carried_line as c where c.posting_id = new.posting_id;
     select count(*) into unequal
     from ledger.invoice as i
-    where i.posting_id = new.posting_id and (i.line_count, i.invoice_total) is distinct from (
-        select count(*)::integer, sum(l.line_amount)
+    left join lateral (
+        select count(*) as lines, sum(l.line_amount) as amount
         from ledger.invoice_line as l
         where l.account_id = i.account_id and l.invoice_id = i.invoice_id
             and l.currency_code = i.currency_code
-    );
+    ) as found on true
+    where i.posting_id = new.posting_id
+        and (i.line_count <> found.lines or i.invoice_total is distinct from found.amount);
     if (invoices, line_count, carried) <> (new.invoice_count, new.line_count, new.carried_count)
         or unequal > 0
     then
@@ -349,15 +351,18 @@ begin
             'them with another total than their lines', new.posting_id, invoices, line_count,
             carried, unequal using errcode = 'check_violation';
     end if;
+    -- Numbers begin at 1 and only go up: as many as the last one says means none is missing.
     select count(*) into unequal
     from ledger.number_sequence as s
-    where (s.last_number, s.last_number) is distinct from (
-        select count(*), max(n.invoice_number)
+    cross join lateral (
+        select count(*) as numbers, max(n.invoice_number) as highest
         from ledger.issued_number as n where n.sequence_code = s.sequence_code
-    ) and exists (
-        select from ledger.invoice as i
-        where i.posting_id = new.posting_id and i.sequence_code = s.sequence_code
-    );
+    ) as given
+    where (s.last_number <> given.numbers or s.last_number is distinct from given.highest)
+        and exists (
+            select from ledger.invoice as i
+            where i.posting_id = new.posting_id and i.sequence_code = s.sequence_code
+        );
     if unequal > 0 then
         raise exception 'posting % would leave a gap in the invoice numbers', new.posting_id
             using errcode = 'check_violation';

@@ -55,4 +55,14 @@ on control.deck_choice for each statement execute function control.refuse_change
 grant select, insert on control.duration_correction, control.deck_choice to ratehouse_loader;
 grant select on control.duration_correction, control.deck_choice to ratehouse_transformer;
 
+-- New facts get this index from their model; here those that are there already.
+set role ratehouse_transformer;
+do $$
+begin
+    if to_regclass('rating.rated_usage') is not null then
+        create index rated_usage_by_account on rating.rated_usage (account_id);
+    end if;
+end
+$$;
+
 reset role;

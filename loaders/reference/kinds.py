@@ -197,6 +197,10 @@ KINDS: dict[str, Kind] = {
         Kind("invoice_numbering", ("bill_group",)),
         Kind("late_policy", ("late_scope", "scope_code")),
         Kind("billing_gate", ("bill_group", "gate_code", "measure")),
+        Kind("seller", ("legal_entity",)),
+        Kind(
+            "billing_address", ("account_code",), {"account_code": ("account", "account_code")}
+        ),
         Kind("npa", ("npa",)),
         Kind("npanxx", ("npanxx",)),
     )

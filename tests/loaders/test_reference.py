@@ -86,6 +86,8 @@ FILES = {
     "billing_gate": (
         "bill_group,gate_code,measure,warn_above,block_above\n*,suspense,share,1,10\n"
     ),
+    "seller": "legal_entity,seller_name,seller_address\n*,Ratehouse Ltd,1 High Street|London\n",
+    "billing_address": "account_code,address\nA1,2 Low Street|London\n",
     "npa": "npa,country,usage_class,is_in_service\n212,US,geographic,true\n",
     "npanxx": "npanxx,state_code,is_in_service\n212555,NY,true\n",
 }

@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cases mutants lint bench dev down clean
+.PHONY: help setup demo test cases impact mutants lint bench dev down clean
 
 help: ## this list
 	@echo "make <target>:"
@@ -49,6 +49,9 @@ test: lint ## lint, then all tests
 cases: setup ## worked cases through the models: make cases FILE=cases.csv
 	@test -n "$(FILE)" || { echo "Which file? make cases FILE=path.csv"; exit 2; }
 	@$(BIN)/python -m tests.cases "$(FILE)" $(ARGS)
+
+impact: setup ## what the working tree would change about a month: make impact ARGS="2026-10"
+	@$(BIN)/ratehouse shadow $(ARGS)
 
 mutants: setup ## break the code in one place at a time: who notices?
 	@$(BIN)/python -m tests.mutation $(ARGS)

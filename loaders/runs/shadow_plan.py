@@ -37,8 +37,11 @@ def essence(sql: str) -> str:
 class Plan:
     """What is different, what follows from it, and what is built for it."""
 
-    # Models and seeds whose content is different, and those that are gone.
+    # Models and seeds whose content is different.
     changed: tuple[str, ...]
+    # Models that read proposed reference data.
+    touched: tuple[str, ...]
+    # Models and seeds that are gone.
     removed: tuple[str, ...]
     # Changed ones and all that read them.
     reached: frozenset[str]
@@ -79,13 +82,13 @@ def make_plan(base: DryModels, proposed: DryModels, reference: Sequence[str] = (
     before, after = _contents(base), _contents(proposed)
     models = _models(proposed)
     changed = {name for name, content in after.items() if before.get(name) != content}
-    changed |= {
+    touched = {
         name
         for name, model in models.items()
         if not set(_REFERENCE.findall(model.sql)).isdisjoint(reference)
     }
     reads = {name: set(_READS.findall(model.sql)) & after.keys() for name, model in models.items()}
-    reached = _downstream(changed, reads)
+    reached = _downstream(changed | touched, reads)
     # what billing reads of rating stays as it is
     cut = {name: set() if name in SEAMS else read for name, read in reads.items()}
     wanted_rated = [name for name in RATED if name in reached]
@@ -95,9 +98,10 @@ def make_plan(base: DryModels, proposed: DryModels, reference: Sequence[str] = (
     ordered = list(models.values())
     return Plan(
         changed=tuple(sorted(changed)),
+        touched=tuple(sorted(touched)),
         removed=tuple(sorted(before.keys() - after.keys())),
         reached=frozenset(reached),
-        reached_in_billing=frozenset(_downstream(changed - {*RATED, *SEAMS}, cut)),
+        reached_in_billing=frozenset(_downstream((changed | touched) - {*RATED, *SEAMS}, cut)),
         rating=tuple(m for m in ordered if m.name in rating),
         billing=tuple(m for m in ordered if m.name in billing - rating - set(SEAMS)),
         deferred=tuple(sorted((chain & models.keys()) - rating - billing)),

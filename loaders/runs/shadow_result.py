@@ -225,7 +225,7 @@ _RULES = """
         sum(m.after - m.before), m.currency_code
     from (
         select coalesce(c.newer_charge_class, c.older_charge_class, '') as charge_class,
-            coalesce(d.deck_code, '') as deck, c.cause, 1 as records,
+            coalesce(d.deck_code, '') as deck, p.cause, 1 as records,
             case when c.older_state = 'billed' then coalesce(c.older_retail_amount, 0) else 0 end
                 as before,
             case when c.newer_state = 'billed' then coalesce(c.newer_retail_amount, 0) else 0 end
@@ -234,6 +234,14 @@ _RULES = """
         from {p}_result.usage_change as c
         left join {p}_control.deck as d
             on coalesce(c.newer_retail_deck_id, c.older_retail_deck_id) = d.deck_id
+        -- causes of cost have a table of their own
+        cross join lateral (
+            select case
+                when c.cause = '' then concat('now ', c.newer_reason)
+                else btrim(regexp_replace(c.cause, 'cost: [^;]*(; )?', '', 'g'), '; ')
+            end as cause
+        ) as p
+        where p.cause <> ''
         union all
         select coalesce(c.charge_class, ''), coalesce(c.product_code, ''),
             case

@@ -54,9 +54,24 @@ class Report:
         if self.outcome is None:
             return []
         return [
-            ("Thresholds", CHECK_COLUMNS, self.outcome.checks, ""),
-            *((t.title, t.columns, t.rows, t.note) for t in self.outcome.tables if t.rows),
+            ("Thresholds", CHECK_COLUMNS, readable(self.outcome.checks), ""),
+            *(
+                (t.title, t.columns, readable(t.rows), t.note)
+                for t in self.outcome.tables
+                if t.rows
+            ),
         ]
+
+
+def readable(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """Amounts with four decimals, more where nothing would be left; the files have them whole."""
+    return [[_rounded(value) for value in row] for row in rows]
+
+
+def _rounded(value: Any) -> Any:
+    if not isinstance(value, Decimal) or not value.is_finite():
+        return value
+    return round(value, 4) or value
 
 
 def markdown(report: Report) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ _MODELS = ("dbt_project/", "macros/", "seeds/")
 class Request:
     """What is rehearsed, over what, and how it is judged."""
 
-    period: str
+    # Empty: the last month that was drafted, else rated.
+    period: str = ""
     # A git ref; empty: the working tree.
     proposed: str = WORKING_TREE
     # What production runs; empty: the commit its last run recorded, else the last commit.
@@ -75,7 +76,20 @@ class Result:
     outcome: Outcome | None
     plan: Plan
     shadow_run_id: int | None = None
+    facts: tuple[tuple[str, str], ...] = ()
     files: dict[str, Path] = field(default_factory=dict)
+
+    @property
+    def report(self) -> impact_report.Report:
+        """What the pages show."""
+        return impact_report.Report(
+            "Impact of a change", self.verdict, self.facts, self.sentences, self.outcome
+        )
+
+    @property
+    def headline(self) -> str:
+        """The verdict in words."""
+        return self.report.headline
 
     @property
     def passes(self) -> bool:
@@ -132,9 +146,11 @@ def rehearse(request: Request, *, requested_by: str) -> Result:
         )
     if request.every < 1:
         raise RatehouseError("a sample is every n-th account, n from 1 on")
-    period_month = runs.parse_period(request.period)
     thresholds = _thresholds(request)
     url = database.database_url()
+    if not request.period:
+        request = replace(request, period=last_period(url))
+    period_month = runs.parse_period(request.period)
     base = base_commit(url, request.base)
     progress.say(f"comparing {request.proposed or 'the working tree'} with {base[:12]}")
     before = code_trees.models_at(url, base)
@@ -167,8 +183,8 @@ def rehearse(request: Request, *, requested_by: str) -> Result:
             said += _built(plan, job)
             folder = request.out or home() / "shadow" / f"run_{job.shadow_run_id}"
             folder.mkdir(parents=True, exist_ok=True)
-            outcome, notes = _work(url, job, after, plan, proposal, scope, request, thresholds,
-                                   cutoff, folder)  # fmt: skip
+            outcome, notes = _work(url, job, after, plan, proposal, scope, request, base,
+                                   thresholds, cutoff, folder)  # fmt: skip
             result = Result(outcome.verdict, [*said, *notes], outcome, plan, job.shadow_run_id)
             result = _write(result, request, base, folder)
             kept = json.loads(json.dumps(result.to_json(), default=str))
@@ -177,6 +193,25 @@ def rehearse(request: Request, *, requested_by: str) -> Result:
             engine.fail(connection, job, str(error) or "interrupted")
             raise
     return result
+
+
+def last_period(url: str) -> str:
+    """The last month with drafts or posted invoices, else the last one with rated usage."""
+    with closing(database.connect(url=url)) as session, session, session.cursor() as cursor:
+        cursor.execute(
+            "select max(period_month) from control.invoice_run "
+            "where build_schema = '' and drafted_at is not null"
+        )
+        (found,) = cursor.fetchone()
+        if found is None and relation_exists(cursor, "", "rating", "usage_total"):
+            cursor.execute("select max(period_month) from rating.usage_total")
+            (found,) = cursor.fetchone()
+    if found is None:
+        raise RatehouseError(
+            "nothing was rated yet, so there is nothing to compare with: a demo month comes with "
+            "`make demo`"
+        )
+    return f"{found:%Y-%m}"
 
 
 def _thresholds(request: Request) -> Thresholds:
@@ -231,6 +266,8 @@ def _about_code(request: Request, base: str, plan: Plan) -> list[str]:
         said.append(f"Changed models and seeds: {_few([*plan.changed, *plan.removed])}.")
     else:
         said.append("No model that rates or bills is different.")
+    if plan.touched:
+        said.append(f"Models that read the proposed data: {_few(plan.touched)}.")
     others = [name for name in files if not name.startswith(_MODELS)]
     if others:
         said.append(
@@ -264,6 +301,7 @@ def _work(
     proposal: engine.Proposal,
     scope: engine.Scope,
     request: Request,
+    base: str,
     thresholds: Thresholds,
     cutoff: Any,
     folder: Path,
@@ -297,7 +335,7 @@ def _work(
             shadow_result.compare_invoices(shadow, is_billed)
             outcome = shadow_result.outcome(shadow, counts, thresholds, top=request.top)
             shadow_result.write_csv(shadow, folder)
-            notes += _notes(cursor, scope, request, is_now, cutoff)
+            notes += _notes(cursor, scope, base, is_now, cutoff)
     return outcome, notes
 
 
@@ -328,10 +366,27 @@ def _bill(
     return said, True
 
 
-def _notes(
-    cursor: Any, scope: engine.Scope, request: Request, is_now: bool, cutoff: Any
-) -> list[str]:
+_OTHER_CODE = """
+    select array_agg(r.rating_run_id order by r.rating_run_id)
+    from control.rating_run as r
+    where r.build_schema = '' and r.status = 'closed'
+        and (r.code_commit is distinct from %(base)s or r.code_is_dirty)
+        and r.rating_run_id in (
+            select u.rating_run_id from rating.usage_total as u where u.period_month = %(month)s
+        )
+"""
+
+
+def _notes(cursor: Any, scope: engine.Scope, base: str, is_now: bool, cutoff: Any) -> list[str]:
     said = []
+    cursor.execute(_OTHER_CODE, {"base": base, "month": scope.period_month})
+    (others,) = cursor.fetchone()
+    if others:
+        said.append(
+            f"Run {_few([str(number) for number in others])} of the month was made by other code "
+            f"than {base[:12]}, or by code that was changed and not committed: a difference may "
+            "come from that."
+        )
     if is_now:
         cursor.execute(
             "select count(*) from control.reference_load where recorded_at > %s", (cutoff,)
@@ -361,19 +416,17 @@ def _write(result: Result, request: Request, base: str, folder: Path | None) -> 
     """The report as Markdown, HTML and JSON."""
     folder = folder or request.out or home() / "shadow" / "last"
     folder.mkdir(parents=True, exist_ok=True)
-    title = f"Impact on {request.period}"
-    facts = [
-        ("Proposed", request.proposed or "working tree"),
-        ("Compared with", base[:12]),
-        ("Shadow run", str(result.shadow_run_id or "none was needed")),
-    ]
     files = {name: folder / f"report.{name}" for name in ("md", "html", "json")}
     if result.outcome is not None:
         files |= {f"{name}.csv": folder / f"{name}.csv" for name in ("calls", "charges", "lines")}
-    written = Result(
-        result.verdict, result.sentences, result.outcome, result.plan, result.shadow_run_id, files
+    facts = (
+        ("Month", request.period),
+        ("Proposed", request.proposed or "working tree"),
+        ("Compared with", base[:12]),
+        ("Shadow run", str(result.shadow_run_id or "none was needed")),
     )
-    report = impact_report.Report(title, result.verdict, facts, result.sentences, result.outcome)
+    written = replace(result, facts=facts, files=files)
+    report = written.report
     files["md"].write_text(impact_report.markdown(report), encoding="utf-8")
     files["html"].write_text(impact_report.html_page(report), encoding="utf-8")
     files["json"].write_text(

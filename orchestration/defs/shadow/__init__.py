@@ -1,0 +1,1 @@
+"""Shadow billing runs: a change of rules or prices tried beside production."""

@@ -63,6 +63,7 @@
     {%- if month_column %}
         {#- Bounds as literals with their offset: arithmetic would depend on the session's zone. -#}
         {%- set months = run_query(_months_sql(staged.identifier, month_column)).rows | list -%}
+        {%- do refuse_archived(model.config.schema ~ '.' ~ model.alias, months | map(attribute=0) | list) -%}
         {%- for month in months %}
             {% call statement('partition_' ~ loop.index) -%}
                 create table if not exists
@@ -124,7 +125,9 @@
     {%- endcall %}
     {%- do adapter.commit() -%}
     {%- if month_column %}
-        {%- for month in run_query(_months_sql(staged, month_column)).rows %}
+        {%- set months = run_query(_months_sql(staged, month_column)).rows | list -%}
+        {%- do refuse_archived(model.config.schema ~ '.' ~ model.alias, months | map(attribute=0) | list) -%}
+        {%- for month in months %}
             {%- set partition = fact ~ '_' ~ month[0] -%}
             {%- if run_query("select to_regclass('" ~ partition ~ "') is null").rows[0][0] %}
                 {% call statement('partition_' ~ loop.index) -%}
@@ -144,4 +147,23 @@
     {% call statement('forget_staged') -%}
         drop table if exists {{ staged }}
     {%- endcall %}
+{%- endmacro %}
+
+{#- Usage of a month that is in an archive cannot be compared with what is there: it might be a
+    repeat. So the run stops before it writes, and goes on once the month was read back. -#}
+{% macro refuse_archived(fact, months) -%}
+    {%- set archived = run_query(
+        "select string_agg(to_char(latest.month, 'YYYY-MM'), ', ' order by latest.month) from ("
+        ~ " select distinct on (month) month, act from control.partition_archive"
+        ~ " where build_schema = '" ~ build_schema() ~ "' and fact = '" ~ fact ~ "'"
+        ~ " order by month, partition_archive_id desc) as latest"
+        ~ " where latest.act = 'archived' and to_char(latest.month, 'YYYYMM') in ('"
+        ~ months | join("', '") ~ "')"
+    ).rows[0][0] -%}
+    {%- if archived -%}
+        {{ exceptions.raise_compiler_error(
+            'this run has usage of ' ~ archived ~ ', which is in the archive: read it back first'
+            ~ ' (ratehouse partitions attach ' ~ archived.split(', ')[0] ~ '), then rate again'
+        ) }}
+    {%- endif -%}
 {%- endmacro %}

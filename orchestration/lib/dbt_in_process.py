@@ -110,7 +110,8 @@ def invoke(
         said.append(str(done.exception))
     results = [
         {
-            "unique_id": result.node.unique_id,
+            # A macro that was run by name has no node.
+            "unique_id": getattr(result, "node", result).unique_id,
             "status": str(result.status),
             "message": result.message,
             "execution_time": result.execution_time,

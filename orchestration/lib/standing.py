@@ -5,6 +5,9 @@ table or name the run in their SQL, and the tests of all that; built every time.
 and views that follow from the code and the columns of the landing tables. `reference`: lookups and
 what reads them, which follow from the reference data too. A complete run leaves a fingerprint of
 the last two in control.standing_nodes, and as long as it fits they are left alone.
+
+Tests that read the whole history of a fact belong to no run but to the full proof
+(orchestration/lib/prove.py).
 """
 
 from __future__ import annotations
@@ -95,8 +98,38 @@ class Parts:
                 for key, node in self._manifest.nodes.items()
                 if node.resource_type == "test"
                 and (tag in node.tags or not nodes.keys().isdisjoint(node.depends_on.nodes))
+                and not self.reads_history(key)
             }
         return nodes
+
+    def of_history(self) -> list[str]:
+        """Tests for the full proof: no run has them, a day must cost the same after years."""
+        return sorted(
+            key
+            for key, node in self._manifest.nodes.items()
+            if node.resource_type == "test" and self.reads_history(key)
+        )
+
+    def reads_history(self, key: str) -> bool:
+        """Whether a test looks at all rows that facts ever had, not only at those of the run."""
+        node = self._manifest.nodes[key]
+        if "__this_" in str(node.config.where or ""):
+            return False
+        if (
+            not hasattr(node, "test_metadata")
+            and self._named_by(node.depends_on.macros) is Part.run
+        ):
+            return False
+        return any(self._has_history(parent) for parent in node.depends_on.nodes)
+
+    def _has_history(self, key: str) -> bool:
+        materialized = self._materialized(key)
+        if materialized != "view":
+            return materialized == "run_fact"
+        node = self._manifest.nodes[key]
+        if self._named_by(node.depends_on.macros) is Part.run:
+            return False
+        return any(self._has_history(parent) for parent in node.depends_on.nodes)
 
     def made_of(self, key: str) -> Part:
         """What a model or seed itself depends on; for a view that is its SQL, not its rows."""

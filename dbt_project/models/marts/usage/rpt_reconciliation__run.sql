@@ -64,9 +64,20 @@ files_out_of_balance as (
         work_file.rating_run_id,
         count(*) as file_count
     from {{ source('control', 'rating_run_file') }} as work_file
+    {%- if is_citus() %}
     inner join {{ ref('rpt_reconciliation__file') }} as reconciliation
         on work_file.file_id = reconciliation.file_id
     where not reconciliation.is_balanced
+    {%- else %}
+    -- file by file (offset keeps it so): a run that closes does not sum up all files there ever were
+    cross join lateral (
+        select reconciliation.is_balanced
+        from {{ ref('rpt_reconciliation__file') }} as reconciliation
+        where reconciliation.file_id = work_file.file_id
+        offset 0
+    ) as reconciliation
+    where not reconciliation.is_balanced
+    {%- endif %}
     group by work_file.rating_run_id
 ),
 

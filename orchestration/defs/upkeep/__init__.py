@@ -1,0 +1,1 @@
+"""Partitions and the full proof."""

@@ -493,20 +493,33 @@ class Shadow(DryRun):
 
     def _join_seams(self) -> None:
         """What the invoices read: the shadow's month, and production's other months."""
-        rated = {"usage": bool(self._rates("rated_usage")), "charge": self._rates("rated_charge")}
-        for fact, is_rated in rated.items():
+        for fact in ("usage", "charge"):
+            is_rated = self._rates(f"rated_{fact}")
             for seam in (f"current_rated_{fact}", f"{fact}_total"):
                 own = f"rated_{fact}" if seam.startswith("current") else f"{fact}_total"
+                theirs = f"rating.{seam}"
+                if seam == "current_rated_usage" and not self._reads_other_months():
+                    theirs = f"{self.prefix}_history.counting_usage"
                 if not is_rated:
-                    self.run_sql(f"create view {{p}}_rating.{seam} as select * from rating.{seam}")
+                    self.run_sql(f"create view {{p}}_rating.{seam} as select * from {theirs}")
                     continue
                 if own == seam:
                     self.run_sql(f"alter table {{p}}_rating.{seam} rename to own_{seam}")
                     own = f"own_{seam}"
                 self.run_sql(
                     f"create view {{p}}_rating.{seam} as "
-                    + self._union(f"{self.prefix}_rating.{own}", f"rating.{seam}")
+                    + self._union(f"{self.prefix}_rating.{own}", theirs)
                 )
+
+    def _reads_other_months(self) -> bool:
+        """Whether an invoice may count usage of earlier months: years of it lie in one fact."""
+        tables = [
+            f"{self.prefix}_reference.{name}"
+            if name in self.reference_tables
+            else f"reference.{name}"
+            for name in ("volume_price", "spend_limit")
+        ]
+        return any(self.ask(f"select exists (select from {name})")[0][0] for name in tables)
 
     def _rates(self, name: str) -> bool:
         return any(model.name == name for model in self.models.models)

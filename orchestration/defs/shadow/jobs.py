@@ -101,7 +101,7 @@ def _metadata(result: Any) -> dict[str, Any]:
     }
     if result.outcome is not None:
         found["shadow_run_id"] = result.shadow_run_id
-        found |= {name: count for name, count in result.outcome.counts.items()}
+        found |= {f"{name}_count": number for name, number in result.outcome.counts.items()}
         for title, columns, rows, _ in result.report.tables():
             found[title.lower().replace(" ", "_")] = dg.MetadataValue.md(
                 markdown_table([name.replace("_", " ") for name in columns], rows)

@@ -69,14 +69,13 @@ files_out_of_balance as (
         on work_file.file_id = reconciliation.file_id
     where not reconciliation.is_balanced
     {%- else %}
-    -- file by file (offset keeps it so): a run that closes does not sum up all files there ever were
-    cross join lateral (
-        select reconciliation.is_balanced
-        from {{ ref('rpt_reconciliation__file') }} as reconciliation
-        where reconciliation.file_id = work_file.file_id
-        offset 0
-    ) as reconciliation
-    where not reconciliation.is_balanced
+    -- file by file: a run that closes does not sum up all files there ever were
+    where
+        not (
+            select reconciliation.is_balanced
+            from {{ ref('rpt_reconciliation__file') }} as reconciliation
+            where reconciliation.file_id = work_file.file_id
+        )
     {%- endif %}
     group by work_file.rating_run_id
 ),

@@ -36,7 +36,7 @@ _BILLING = {
     "usage_total": ("rating", 'select sum(a) as a from "dry_rating"."rated_usage"'),
     "current_rated_charge": ("rating", 'select * from "dry_rating"."rated_charge"'),
     "charge_total": ("rating", 'select sum(a) as a from "dry_rating"."rated_charge"'),
-    "usage_lines": ("billing", 'select * from "dry_rating"."usage_total"'),
+    "usage_lines": ("billing", 'select * from "dry_rating"."usage_total", "reference"."discount"'),
     "charge_lines": ("billing", 'select * from "dry_rating"."charge_total"'),
     "draft_invoice_line": (
         "billing",
@@ -97,6 +97,7 @@ def test_a_seed_and_proposed_data_reach_what_reads_them() -> None:
     assert (proposed.changed, proposed.touched) == ((), ("prices",))
     assert proposed.rates_usage and not proposed.rates_charges
     assert plan("charge_tariff").rates_charges and not plan("charge_tariff").rates_usage
+    assert plan("discount").changes_billing and not plan("discount").rates
     assert plan("tax_rate").is_empty
 
 

@@ -27,7 +27,8 @@
         {%- do _refuse_unready_cluster() -%}
         {% call statement('place_on_cluster') -%}
             {%- if distribution == 'reference' %}
-            {{ create_reference_table_sql(relation) }}
+            {{ create_reference_table_sql(relation) }};
+            analyze {{ relation }}
             {%- else %}
             {{ create_distributed_table_sql(relation, distribution, _stands_beside(relation)) }}
             {%- endif %}

@@ -33,6 +33,12 @@
     {%- if config.get('contract').enforced %}
         {{ get_assert_columns_equivalent(sql) }}
     {%- endif %}
+    {%- if is_citus() %}
+        {#- Everybody asks the coordinator: copies of views on the workers would only be in the way. -#}
+        {% call statement('stay_here') -%}
+            set local citus.enable_ddl_propagation to off
+        {%- endcall %}
+    {%- endif %}
     {% call statement('main') -%}
         do $ratehouse$
         begin

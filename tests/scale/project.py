@@ -14,15 +14,12 @@ from tests.scale.rules import Node
 _UNIQUE_TESTS = ("unique", "unique_combination")
 # Facts, what reads them, and the layers they are made in: nothing else can hold rows of a fact.
 _COMPILED = [
-    f"{nodes},resource_type:{kind}"
-    for nodes, kind in (
-        ("config.materialized:run_fact+", "model"),
-        ("config.materialized:run_fact+", "test"),
-        *(
-            (f"fqn:ratehouse.{layer}", "model")
-            for layer in ("usage", "charge", "rating", "billing")
-        ),
-    )
+    "resource_type:test",
+    "config.materialized:run_fact+,resource_type:model",
+    *(
+        f"fqn:ratehouse.{layer},resource_type:model"
+        for layer in ("usage", "charge", "rating", "billing")
+    ),
 ]
 
 

@@ -143,8 +143,8 @@ def _write(
     runs = tuple(cursor.fetchone()[0] or ())
     is_csv = question.format == "csv"
     with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
-        with archive.open(_entry(member, packed=is_csv), "w", force_zip64=True) as stream:
-            counted = _Counted(stream)
+        with archive.open(zip_entry(member, packed=is_csv), "w", force_zip64=True) as stream:
+            counted = Counted(stream)
             rows = (
                 _write_csv(cursor, query, counted)
                 if is_csv
@@ -163,12 +163,13 @@ def _write(
             "times": "UTC",
             "query": query.plain,
         }
-        with archive.open(_entry("manifest.json"), "w") as stream:
+        with archive.open(zip_entry("manifest.json"), "w") as stream:
             stream.write((json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
     return ExportResult(to, member, rows, partial.stat().st_size, counted.sha256(), runs)
 
 
-def _entry(name: str, *, packed: bool = True) -> zipfile.ZipInfo:
+def zip_entry(name: str, *, packed: bool = True) -> zipfile.ZipInfo:
+    """A member of a zip that is the same whenever and wherever it is written."""
     # A fixed time and the same rights everywhere: the zip must not tell when it was made.
     entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
     entry.create_system = 3
@@ -239,7 +240,7 @@ def _arrow_type(column: Column) -> Any:
     return known[column.base_type]()
 
 
-class _Counted(io.RawIOBase):
+class Counted(io.RawIOBase):
     """A stream that knows how much went through it, and its fingerprint."""
 
     def __init__(self, stream: IO[bytes]) -> None:

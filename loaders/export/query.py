@@ -23,9 +23,9 @@ _JOINS = """
     left join marts.dim_source as source on fact.source_id = source.source_id
 """
 # A spreadsheet takes a text that starts so for a formula; the wide forms too, in some languages.
-_FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
+FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
 # What starts so and is none: numbers with a sign, telephone numbers with a plus.
-_NUMBER = r"^([+-]?[0-9]+([.,][0-9]+)?|\+[0-9][0-9 ]*)$"
+NUMBER = r"^([+-]?[0-9]+([.,][0-9]+)?|\+[0-9][0-9 ]*)$"
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def _text(column: Column, place: sql.Composable) -> sql.Composable:
         value = sql.SQL("{}::text").format(place)
         return (
             sql.SQL("case when {v} ~ {f} and {v} !~ {n} then '''' || {v} else {v} end").format(
-                v=value, f=sql.Literal(_FORMULA), n=sql.Literal(_NUMBER)
+                v=value, f=sql.Literal(FORMULA), n=sql.Literal(NUMBER)
             )
             + name
         )

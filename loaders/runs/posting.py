@@ -694,7 +694,7 @@ def close_period(
             if state.open_things and not force:
                 lines = [f"{period_month:%Y-%m}, bill group {bill_group}, is not closed:"]
                 lines += [f"  {thing}" for thing in state.open_things]
-                lines.append("Finish that, or close it all the same with --force")
+                lines.append("Finish that, or close it all the same (force)")
                 raise PostingRefused("\n".join(lines))
             cursor.execute(
                 "insert into control.closed_period "

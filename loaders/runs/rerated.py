@@ -133,9 +133,10 @@ _CALLS = (
     left join reference.account_key as k
         on coalesce(c.newer_account_id, c.older_account_id) = k.account_id
     where c.rating_run_id = %(run)s and c.is_changed
-    order by abs("""
+    order by coalesce(c.older_currency_code <> c.newer_currency_code, false) desc,
+        abs("""
     + _DIFFERENCE
-    + """) desc nulls first,
+    + """) desc nulls last,
         abs(coalesce(c.newer_cost_amount, 0) - coalesce(c.older_cost_amount, 0)) desc, c.usage_id
 """
 )
@@ -215,7 +216,9 @@ class Comparison:
             sums: dict[str, Any] = {}
             for *_, difference, currency in self.invoices:
                 sums[currency] = sums.get(currency, 0) + difference
-            money = ", ".join(f"{amount:f} {currency}" for currency, amount in sums.items())
+            money = ", ".join(
+                f"{round(amount, 6).normalize():f} {currency}" for currency, amount in sums.items()
+            )
             said.append(
                 f"{len(self.invoices)} posted invoice(s) hold usage that changes: the next "
                 f"billing run of their periods posts adjustments of {money}, before rounding, "

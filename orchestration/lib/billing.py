@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -20,12 +20,20 @@ from orchestration.lib.report import INVOICE_RUN_ASSET, invoice_run_event
 from orchestration.lib.tables import markdown_table
 from orchestration.lib.words import failures_in_words
 
+_SHOWN = 500
+
+
+def last_month() -> str:
+    """The month that is billed unless somebody names another: the one before this."""
+    today = datetime.now(UTC).date()
+    return f"{today.replace(day=1) - timedelta(days=1):%Y-%m}"
+
 
 def bill(context: Context, period: str, bill_group: str, *, dry_run: bool) -> Iterator[Any]:
     """Draft the invoices of a period, or only show what would be drafted."""
     mark_process(context)
     with failures_in_words(), closing(database.connect()) as connection:
-        period_month = runs.parse_period(period)
+        period_month = runs.parse_period(period or last_month())
         groups = runs.choose_bill_groups(connection, bill_group)
         if dry_run:
             _log_preview(context, connection, period_month, groups)
@@ -66,20 +74,23 @@ def describe_draft(run: runs.InvoiceRun, result: runs.DraftResult) -> str:
 
 def _log_preview(context: Context, connection: Any, period_month: date, groups: list[str]) -> None:
     rows = preview_bill(connection, period_month, groups)
-    table = markdown_table([name.replace("_", " ") for name in PREVIEW_COLUMNS], rows)
-    context.log.info(
-        f"Dry run: {len(rows)} account(s) would be invoiced for {period_month:%Y-%m}; "
-        f"nothing was written.\n{table}"
+    # Thousands of customers would make a page nobody can open; the command shows all of them.
+    table = markdown_table([name.replace("_", " ") for name in PREVIEW_COLUMNS], rows[:_SHOWN])
+    said = (
+        f"{len(rows)} account(s) would be invoiced for {period_month:%Y-%m} "
+        f"({', '.join(groups)}). A dry run: nothing was written."
     )
+    context.log.info(f"{said}\n{table}")
     context.log_event(
         dg.AssetObservation(
             asset_key=INVOICE_RUN_ASSET,
             description=f"Preview of {period_month:%Y-%m}; nothing was written.",
             metadata={
+                "summary": said,
+                "would_be_drafted": dg.MetadataValue.md(table),
+                "accounts": len(rows),
                 "period": f"{period_month:%Y-%m}",
                 "bill_groups": ", ".join(groups),
-                "accounts": len(rows),
-                "would_be_drafted": dg.MetadataValue.md(table),
             },
         )
     )

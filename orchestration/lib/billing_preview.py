@@ -26,8 +26,8 @@ PREVIEW_COLUMNS = (
 _PREVIEW = """
     select
         a.bill_group, a.account_code, a.customer_name,
-        coalesce(sum(t.usage_records), 0)::bigint, coalesce(sum(t.usage_amount), 0),
-        coalesce(sum(t.charge_records), 0)::bigint, coalesce(sum(t.charge_amount), 0),
+        coalesce(sum(t.usage_records), 0)::bigint, round(coalesce(sum(t.usage_amount), 0), 4),
+        coalesce(sum(t.charge_records), 0)::bigint, round(coalesce(sum(t.charge_amount), 0), 4),
         t.currency_code
     from (
         select u.account_id, u.currency_code, u.leg_count as usage_records,

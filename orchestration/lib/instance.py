@@ -35,6 +35,13 @@ telemetry:
 nux:
   enabled: false
 
+# A person who starts a job looks at it: five seconds in the queue, the default, are long.
+run_coordinator:
+  module: dagster.core.run_coordinator
+  class: QueuedRunCoordinator
+  config:
+    dequeue_interval_seconds: 1
+
 concurrency:
   runs:
     max_concurrent_runs: 4

@@ -58,6 +58,8 @@ def rating_run_event(
         asset_key=RATING_RUN_ASSET,
         description=run.describe(),
         metadata={
+            "summary": f"{run.describe()}: balances, and counts from now on",
+            "states": dg.MetadataValue.md(markdown_table(figures.STATE_COLUMNS, states)),
             "rating_run_id": run.rating_run_id,
             "kind": run.run_kind,
             "attempt": run.attempt,
@@ -66,7 +68,6 @@ def rating_run_event(
             # One number per state: Dagster draws them over the runs.
             **{f"records_{state}": number for state, number in figures.by_state(states).items()},
             "balance": dg.MetadataValue.md(totals_table(totals)),
-            "states": dg.MetadataValue.md(markdown_table(figures.STATE_COLUMNS, states)),
             "work_set": dg.MetadataValue.md(
                 markdown_table(
                     ["file", "source", "layout", "records", "data", "non-data", "quarantined"],
@@ -88,12 +89,9 @@ def totals_table(totals: Mapping[str, Any]) -> str:
 
 def proposal_metadata(proposal: runs.Proposal) -> dict[str, Any]:
     """A draft as somebody looks at it before it is approved or posted: gates, documents, totals."""
+    # What a person reads first comes first: the page of a run folds the rest away.
     return {
-        "invoice_run_id": proposal.invoice_run_id,
-        "period": f"{proposal.period_month:%Y-%m}",
-        "bill_group": proposal.bill_group,
-        "round": proposal.round_no,
-        "status": proposal.status,
+        "summary": posting.describe_proposal(proposal),
         "gates": dg.MetadataValue.md(
             markdown_table(posting.GATE_COLUMNS, posting.gate_rows(proposal))
         ),
@@ -101,6 +99,11 @@ def proposal_metadata(proposal: runs.Proposal) -> dict[str, Any]:
             markdown_table(posting.DOCUMENT_COLUMNS, posting.document_rows(proposal))
         ),
         "total_to_be_posted": posting.money(proposal.to_post["totals"]),
+        "period": f"{proposal.period_month:%Y-%m}",
+        "bill_group": proposal.bill_group,
+        "round": proposal.round_no,
+        "status": proposal.status,
+        "invoice_run_id": proposal.invoice_run_id,
     }
 
 

@@ -7,6 +7,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+# Unrounded amounts have long tails; a table is read, and exact amounts are in files and marts.
+_DECIMALS = Decimal("0.000001")
+
 
 def cell(value: Any) -> str:
     """A value as people write it; a bar would end the cell, a line break the row."""
@@ -17,7 +20,7 @@ def cell(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, Decimal):
-        return format_amount(value)
+        return format_amount(value.quantize(_DECIMALS) if _has_tail(value) else value)
     if isinstance(value, datetime):
         # What holds for ever comes from the database as the first or last instant Python knows.
         if value.year in (1, 9999):
@@ -26,6 +29,11 @@ def cell(value: Any) -> str:
     if isinstance(value, date):
         return value.isoformat()
     return " ".join(str(value).split()).replace("|", "\\|")
+
+
+def _has_tail(value: Decimal) -> bool:
+    exponent = value.as_tuple().exponent
+    return isinstance(exponent, int) and exponent < -6
 
 
 def format_amount(value: Decimal) -> str:

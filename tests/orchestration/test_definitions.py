@@ -11,6 +11,8 @@ import dagster as dg
 import pytest
 
 from loaders import settings
+from loaders.reference import KINDS
+from orchestration.lib.areas import AREAS
 
 SNAPSHOT = Path(__file__).parent / "definitions_snapshot.json"
 
@@ -157,6 +159,37 @@ def test_the_launchpad_offers_the_options_of_the_job_and_nothing_else(
     assert "dbt" not in schema.fields.get("resources").config_type.fields
     offered = schema.fields["ops"].config_type.fields["billing_models"].config_type.fields
     assert set(offered["config"].config_type.fields) == {"period", "bill_group", "dry_run"}
+
+
+def _fields(config_type: Any) -> dict[str, Any]:
+    """Every field of a job's options, with the path to it."""
+    found = {}
+    for name, field in getattr(config_type, "fields", {}).items():
+        found[name] = field
+        found |= {f"{name}.{inner}": f for inner, f in _fields(field.config_type).items()}
+    return found
+
+
+def test_every_job_explains_itself_where_it_is_started(definitions: dg.Definitions) -> None:
+    """An operator sees the area, what it does, and what each option means, and no other text."""
+    silent = []
+    for job in definitions.resolve_all_job_defs():
+        if job.name.startswith("__"):
+            continue
+        if not (job.description or "").strip() or job.tags.get("area") not in AREAS:
+            silent.append(job.name)
+        ops = job.run_config_schema.config_type.fields["ops"].config_type
+        silent += [
+            f"{job.name}: {path}"
+            for path, field in _fields(ops).items()
+            if ".config." in path and not (field.description or "").strip()
+        ]
+    assert silent == []
+
+
+def test_every_kind_of_reference_data_can_be_loaded(definitions: dg.Definitions) -> None:
+    keys = definitions.resolve_asset_graph().materializable_asset_keys
+    assert {dg.AssetKey(["reference", kind]) for kind in KINDS} <= set(keys)
 
 
 def test_loaders_never_import_dagster() -> None:

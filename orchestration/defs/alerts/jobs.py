@@ -11,6 +11,7 @@ from loaders import alerts as rules
 from loaders import database
 from loaders.errors import RatehouseError
 from orchestration.lib import alerts, daily_report
+from orchestration.lib.areas import REPORTS
 from orchestration.lib.instance import mark_process
 from orchestration.lib.tables import markdown_table
 from orchestration.lib.words import failures_in_words
@@ -60,6 +61,7 @@ def look_for_alerts(context: dg.OpExecutionContext, config: SendAlertsConfig) ->
                 asset_key=ALERTS,
                 description=alerts.describe(found),
                 metadata={
+                    "summary": alerts.describe(found),
                     "alerts": dg.MetadataValue.md(
                         markdown_table(alerts.ALERT_COLUMNS, alerts.alert_rows(found)[:500])
                     ),
@@ -75,8 +77,12 @@ def look_for_alerts(context: dg.OpExecutionContext, config: SendAlertsConfig) ->
 
 @dg.job(
     name="send_alerts",
-    description="Look for fraud and failures in what came since the last look; keep and mail each "
-    "finding once. Shows only, unless told otherwise.",
+    tags=REPORTS,
+    description="""\
+Look for fraud and failures in what came since the last look.
+
+With `preview` on it shows *alerts*. With it off each is kept, once; with `send` on they are
+mailed, each once. `backtest_alerts` tries a rule on history.""",
 )
 def send_alerts() -> None:
     look_for_alerts()
@@ -104,6 +110,7 @@ def report_day(context: dg.OpExecutionContext, config: ReportConfig) -> None:
                 asset_key=REPORT,
                 description=report.title,
                 metadata={
+                    "summary": report.title,
                     **{name: dg.MetadataValue.md(text) for name, text in report.metadata().items()},
                     "calls": sum(sum(hour) for hour in report.hours),
                     "mails": dg.MetadataValue.md(
@@ -117,8 +124,11 @@ def report_day(context: dg.OpExecutionContext, config: ReportConfig) -> None:
 
 @dg.job(
     name="daily_report",
-    description="The traffic of a day: sources, countries, causes, files, alerts. Mailed with "
-    "charts if told so.",
+    tags=REPORTS,
+    description="""\
+The traffic of a day: sources, countries, hang-up causes, files, alerts.
+
+`send` mails it with charts, once for each day.""",
 )
 def daily_report_job() -> None:
     report_day()
@@ -146,7 +156,12 @@ def send_test_mail(context: dg.OpExecutionContext, config: MailTestConfig) -> No
         _check_sent(sent)
 
 
-@dg.job(name="mail_test", description="Try the mail settings, and send a mail that says they work.")
+@dg.job(
+    name="mail_test",
+    tags=REPORTS,
+    description="""\
+Say whether the mail settings work; `send` sends a mail that says so.""",
+)
 def mail_test() -> None:
     send_test_mail()
 
@@ -181,6 +196,7 @@ def backtest_rule(context: dg.OpExecutionContext, config: BacktestConfig) -> Non
                 asset_key=ALERTS,
                 description=result.sentence(),
                 metadata={
+                    "summary": result.sentence(),
                     "hits_per_day": dg.MetadataValue.md(
                         markdown_table(["day", "hits"], result.per_day)
                     ),
@@ -203,8 +219,12 @@ def backtest_rule(context: dg.OpExecutionContext, config: BacktestConfig) -> Non
 
 @dg.job(
     name="backtest_alerts",
-    description="Run an alert rule over history: hits per day, precision and recall against "
-    "confirmed cases.",
+    tags=REPORTS,
+    description="""\
+What an alert rule would have found in history: *hits_per_day*, and how many were confirmed
+fraud.
+
+Keeps and mails nothing.""",
 )
 def backtest_alerts() -> None:
     backtest_rule()

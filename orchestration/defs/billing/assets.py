@@ -26,15 +26,15 @@ class BillingConfig(dg.Config):
     """Options of a billing run."""
 
     period: str = Field(
-        default="2026-10",
-        description="The month the billing period starts in, as YYYY-MM.",
+        default="",
+        description="The month the period starts in, as YYYY-MM. Empty: last month.",
     )
     bill_group: str = Field(
         default="all", description="A bill group, or `all` for each of them in turn."
     )
     dry_run: bool = Field(
         default=True,
-        description="Only show what would be drafted. Switch off to write the drafts.",
+        description="true: only show what would be drafted. false: write the drafts.",
     )
 
 

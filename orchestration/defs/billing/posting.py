@@ -7,18 +7,26 @@ import dagster as dg
 from pydantic import Field
 
 from loaders import database
+from loaders.errors import RatehouseError
 from orchestration.lib import posting as lib
 from orchestration.lib import progress
+from orchestration.lib.areas import BILLING
+from orchestration.lib.billing import last_month
 from orchestration.lib.instance import mark_process
 from orchestration.lib.report import INVOICE_RUN_ASSET, proposal_metadata
 from orchestration.lib.tables import markdown_table
 from orchestration.lib.words import failures_in_words
 
-_PERIOD = Field(default="2026-10", description="The month the period starts in, as YYYY-MM.")
+_PERIOD = Field(
+    default="",
+    description="The month the period starts in, as YYYY-MM. Empty: last month, to look at only.",
+)
 _GROUP = Field(default="all", description="A bill group, or `all` for each of them in turn.")
-_WHO = Field(default="", description="Your name; it is kept. Needed to do it.")
-_REASON = Field(default="", description="Why, in words; it is kept.")
-_PREVIEW = Field(default=True, description="Only show it. Switch off to do it.")
+_WHO = Field(default="", description="Your name; it is kept. Needed when preview is off.")
+_REASON = Field(
+    default="", description="Why, in words; it is kept. Only posting may go without it."
+)
+_PREVIEW = Field(default=True, description="true: only show what would happen. false: do it.")
 
 
 class ApproveConfig(dg.Config):
@@ -30,7 +38,8 @@ class ApproveConfig(dg.Config):
     reason: str = _REASON
     overrides: dict[str, str] = Field(
         default={},
-        description="Blocked gates that may pass, each with a reason: {stale: the file was empty}.",
+        description="Blocked gates that may pass all the same, each with the reason why, as "
+        "{suspense: agreed with sales}. The preview lists the gates.",
     )
     preview: bool = _PREVIEW
 
@@ -49,7 +58,7 @@ class ReopenConfig(dg.Config):
     """Whose approval is taken back."""
 
     period: str = _PERIOD
-    bill_group: str = Field(default="main", description="The bill group.")
+    bill_group: str = Field(default="main", description="The bill group, one at a time.")
     who: str = _WHO
     reason: str = _REASON
     preview: bool = _PREVIEW
@@ -62,8 +71,18 @@ class CloseConfig(dg.Config):
     bill_group: str = _GROUP
     who: str = _WHO
     reason: str = _REASON
-    force: bool = Field(default=False, description="Although something is still open.")
+    force: bool = Field(
+        default=False,
+        description="Close it although something is open; what was open is kept with it.",
+    )
     preview: bool = _PREVIEW
+
+
+def _period(config: Any) -> str:
+    """The month asked for; one that is done for ever is named, not guessed."""
+    if not config.period.strip() and not config.preview:
+        raise RatehouseError("say which month (period), like 2026-10")
+    return config.period.strip() or last_month()
 
 
 @dg.op(name="approve_drafts", pool="warehouse", out=dg.Out(dg.Nothing))
@@ -72,11 +91,11 @@ def approve_drafts(context: dg.OpExecutionContext, config: ApproveConfig) -> Non
     mark_process(context)
     with failures_in_words(), closing(database.connect()) as connection:
         if config.preview:
-            proposals = lib.look(connection, config.period, config.bill_group)
+            proposals = lib.look(connection, _period(config), config.bill_group)
         else:
             proposals = lib.approve(
                 connection,
-                config.period,
+                _period(config),
                 config.bill_group,
                 who=config.who,
                 reason=config.reason,
@@ -91,35 +110,31 @@ def post_invoices(context: dg.OpExecutionContext, config: PostConfig) -> None:
     mark_process(context)
     with failures_in_words(), closing(database.connect()) as connection:
         if config.preview:
-            proposals = lib.look(connection, config.period, config.bill_group)
+            proposals = lib.look(connection, _period(config), config.bill_group)
             _show(context, proposals, "Preview; nothing was posted.")
             return
         postings = lib.post(
             connection,
-            config.period,
+            _period(config),
             config.bill_group,
             who=config.who,
             reason=config.reason or None,
         )
     for posting in postings:
-        words = lib.describe_posting(posting)
-        progress.say(words)
-        context.log_event(
-            dg.AssetObservation(
-                asset_key=INVOICE_RUN_ASSET,
-                description=words,
-                metadata={
-                    "invoice_run_id": posting.invoice_run_id,
-                    "period": f"{posting.period_month:%Y-%m}",
-                    "bill_group": posting.bill_group,
-                    "round": posting.round_no,
-                    "posted": dg.MetadataValue.md(
-                        markdown_table(lib.INVOICE_COLUMNS, lib.invoice_rows(posting))
-                    ),
-                    "totals": lib.money(posting.totals),
-                    "waits_for_the_next_invoice": posting.carried_count,
-                },
-            )
+        _tell(
+            context,
+            lib.describe_posting(posting),
+            {
+                "posted": dg.MetadataValue.md(
+                    markdown_table(lib.INVOICE_COLUMNS, lib.invoice_rows(posting))
+                ),
+                "totals": lib.money(posting.totals),
+                "waits_for_the_next_invoice": posting.carried_count,
+                "period": f"{posting.period_month:%Y-%m}",
+                "bill_group": posting.bill_group,
+                "round": posting.round_no,
+                "invoice_run_id": posting.invoice_run_id,
+            },
         )
 
 
@@ -129,18 +144,17 @@ def reopen_approved_draft(context: dg.OpExecutionContext, config: ReopenConfig) 
     mark_process(context)
     with failures_in_words(), closing(database.connect()) as connection:
         if config.preview:
-            proposals = lib.look(connection, config.period, config.bill_group)
+            proposals = lib.look(connection, _period(config), config.bill_group)
             _show(context, proposals, "Preview; no approval was taken back.")
         else:
             words = lib.reopen(
                 connection,
-                config.period,
+                _period(config),
                 config.bill_group,
                 who=config.who,
                 reason=config.reason,
             )
-            progress.say(words)
-            context.log_event(dg.AssetObservation(asset_key=INVOICE_RUN_ASSET, description=words))
+            _tell(context, words, {})
 
 
 @dg.op(name="close_billing_period", pool="warehouse", out=dg.Out(dg.Nothing))
@@ -149,39 +163,60 @@ def close_billing_period(context: dg.OpExecutionContext, config: CloseConfig) ->
     mark_process(context)
     with failures_in_words(), closing(database.connect()) as connection:
         if config.preview:
-            states = lib.states(connection, config.period, config.bill_group)
+            states = lib.states(connection, _period(config), config.bill_group)
         else:
             states = lib.close(
                 connection,
-                config.period,
+                _period(config),
                 config.bill_group,
                 who=config.who,
                 reason=config.reason,
                 force=config.force,
             )
     for state in states:
-        words = lib.describe_state(state)
-        progress.say(words)
-        context.log_event(dg.AssetObservation(asset_key=INVOICE_RUN_ASSET, description=words))
+        _tell(
+            context,
+            lib.describe_state(state),
+            {
+                "still_open": dg.MetadataValue.md(
+                    "\n".join(f"- {thing}" for thing in state.open_things) or "(nothing)"
+                ),
+                "is_closed": state.closed_at is not None,
+                "period": f"{state.period_month:%Y-%m}",
+                "bill_group": state.bill_group,
+            },
+        )
 
 
 def _show(context: dg.OpExecutionContext, proposals: list[Any], what: str) -> None:
     for proposal in proposals:
         words = lib.describe_proposal(proposal)
-        progress.say(words)
-        context.log_event(
-            dg.AssetObservation(
-                asset_key=INVOICE_RUN_ASSET,
-                description=f"{what} {words}",
-                metadata=proposal_metadata(proposal),
-            )
+        _tell(context, f"{what} {words}", proposal_metadata(proposal))
+
+
+def _tell(context: dg.OpExecutionContext, words: str, metadata: dict[str, Any]) -> None:
+    """A sentence for whoever watches the run, and the report beneath it."""
+    progress.say(words)
+    context.log.info(words)
+    context.log_event(
+        dg.AssetObservation(
+            asset_key=INVOICE_RUN_ASSET, description=words, metadata={"summary": words} | metadata
         )
+    )
 
 
 @dg.job(
     name="approve_billing_run",
-    description="Approve the drafts of a period: who, when, why, with which totals. Previews "
-    "gates and invoices unless told otherwise.",
+    tags=BILLING,
+    description="""\
+Say that the drafts of a month may be posted.
+
+Step 2 of 4: billing_run, **approve_billing_run**, post_billing_run, close_period.
+
+With `preview` on it shows the *gates* (what speaks against it, and what to do) and
+*to_be_posted*, one line per invoice. A blocked gate needs an entry in `overrides`. The approval
+keeps who, when, why and the totals seen; drafts that change afterwards must be approved again.
+`reopen_draft` takes it back.""",
 )
 def approve_billing_run() -> None:
     approve_drafts()
@@ -189,8 +224,15 @@ def approve_billing_run() -> None:
 
 @dg.job(
     name="post_billing_run",
-    description="Post approved drafts into the ledger, numbered and for ever. Previews unless "
-    "told otherwise.",
+    tags=BILLING,
+    description="""\
+Turn approved drafts into numbered invoices. **This cannot be taken back.**
+
+Step 3 of 4: billing_run, approve_billing_run, **post_billing_run**, close_period.
+
+With `preview` on it shows *to_be_posted*. Posting is all or nothing, and started twice it posts
+once. What changes later (a late file, usage rated again) is billed by the same four steps
+again: they post the difference only, as an adjustment or a credit note.""",
 )
 def post_billing_run() -> None:
     post_invoices()
@@ -198,7 +240,11 @@ def post_billing_run() -> None:
 
 @dg.job(
     name="reopen_draft",
-    description="Take the approval of a draft back. Refused once it is posted.",
+    tags=BILLING,
+    description="""\
+Take the approval of a draft back, so that it may be drafted anew. Refused once it is posted.
+
+With `preview` on it shows the draft and who approved it.""",
 )
 def reopen_draft() -> None:
     reopen_approved_draft()
@@ -206,7 +252,14 @@ def reopen_draft() -> None:
 
 @dg.job(
     name="close_period",
-    description="Close a period: no first invoices of it any more. Previews unless told.",
+    tags=BILLING,
+    description="""\
+Close the books of a month: nobody gets a first invoice of it any more.
+
+Step 4 of 4: billing_run, approve_billing_run, post_billing_run, **close_period**.
+
+With `preview` on it shows what is *still_open*. Late usage of a closed month is still posted,
+as adjustments.""",
 )
 def close_period() -> None:
     close_billing_period()

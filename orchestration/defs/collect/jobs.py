@@ -11,6 +11,7 @@ from loaders.collect import CollectorResult, collect
 from loaders.errors import RatehouseError
 from orchestration.defs.landing.assets import FILE_REGISTRY
 from orchestration.lib import progress
+from orchestration.lib.areas import FILES
 from orchestration.lib.collect import COLLECTED_COLUMNS, collected_row, summary
 from orchestration.lib.instance import mark_process
 from orchestration.lib.tables import markdown_table
@@ -83,7 +84,11 @@ def _event(results: list[CollectorResult], dry_run: bool) -> Any:
 
 @dg.job(
     name="collect_now",
-    description="Fetch what suppliers have put out, and land it. Rating takes it up afterwards.",
+    tags=FILES,
+    description="""\
+Fetch what suppliers have put out, and land it. `rate_usage` rates it afterwards.
+
+`dry_run` only lists what would be taken. Nothing that has not landed is moved or deleted there.""",
 )
 def collect_now() -> None:
     collect_files()

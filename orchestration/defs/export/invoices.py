@@ -9,6 +9,7 @@ from pydantic import Field
 from loaders import database
 from orchestration.lib import documents as lib
 from orchestration.lib import evidence, paths, progress
+from orchestration.lib.areas import BILLING
 from orchestration.lib.instance import mark_process
 from orchestration.lib.tables import markdown_table
 from orchestration.lib.words import failures_in_words
@@ -107,7 +108,9 @@ def write_evidence(context: dg.OpExecutionContext, config: EvidenceConfig) -> No
 
 @dg.job(
     name="export_invoices",
-    description="Write invoices, posted or drafts, as PDF, CSV or JSON into the folder of exports.",
+    tags=BILLING,
+    description="""\
+Write invoices, posted or drafts, as PDF, CSV or JSON into the folder of exports.""",
 )
 def export_invoices() -> None:
     write_invoices()
@@ -115,8 +118,10 @@ def export_invoices() -> None:
 
 @dg.job(
     name="evidence_pack",
-    description="Write what proves a billing run (inputs, code, prices, totals, gates, approvals, "
-    "ledger) into a zip, or check such a zip against the database.",
+    tags=BILLING,
+    description="""\
+Write what proves a billing run (inputs, code, prices, totals, gates, approvals, ledger) into a zip,
+or check such a zip against the database.""",
 )
 def evidence_pack() -> None:
     write_evidence()

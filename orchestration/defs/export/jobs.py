@@ -8,6 +8,7 @@ from pydantic import Field
 from loaders import database
 from loaders.export import Question, export
 from orchestration.lib import paths, progress
+from orchestration.lib.areas import REPORTS
 from orchestration.lib.instance import mark_process
 from orchestration.lib.words import failures_in_words
 
@@ -82,7 +83,11 @@ def write_export(context: dg.OpExecutionContext, config: ExportConfig) -> None:
 
 @dg.job(
     name="export_usage",
-    description="Write rated usage or charges into a zip, as CSV in UTC or as Parquet.",
+    tags=REPORTS,
+    description="""\
+Write rated usage or charges into a zip in the folder of exports, as CSV in UTC or as Parquet.
+
+Numbers and names are masked unless `unmasked` is on. Changes nothing.""",
 )
 def export_usage() -> None:
     write_export()

@@ -12,14 +12,15 @@ from loaders.files.names import shown
 from loaders.files.originals import open_originals, storage_key
 from orchestration.defs.landing.assets import FILE_REGISTRY
 from orchestration.lib import progress
+from orchestration.lib.areas import FILES
 from orchestration.lib.instance import mark_process
 from orchestration.lib.rating import requested_by
 from orchestration.lib.tables import markdown_table
 from orchestration.lib.words import failures_in_words
 
 LISTED = (
-    "file_id", "file_name", "carrier_code", "source_code", "file_kind", "layout_code",
-    "data_count", "quarantined_count", "status", "status_reason", "received_at", "explanation",
+    "file_id", "file_name", "status", "status_reason", "explanation", "source_code",
+    "carrier_code", "file_kind", "layout_code", "data_count", "quarantined_count", "received_at",
 )  # fmt: skip
 COMPARED = (
     "file_id", "file_name", "received_at", "source_code", "data_count", "first_record",
@@ -51,7 +52,7 @@ class ReleaseConfig(dg.Config):
     layout: str = Field(default="", description="Read it as this layout.")
     source: str = Field(default="", description="It belongs to this source.")
     preview: bool = Field(
-        default=True, description="Only say what would happen. Switch off to release it."
+        default=True, description="true: only say what would happen. false: release it."
     )
 
 
@@ -61,7 +62,7 @@ class DiscardConfig(dg.Config):
     file_id: int = Field(description="Number of the file (job show_files).")
     reason: str = Field(default="", description="Why, in words; kept with the file.")
     preview: bool = Field(
-        default=True, description="Only say what would happen. Switch off to discard it."
+        default=True, description="true: only say what would happen. false: discard it."
     )
 
 
@@ -90,7 +91,7 @@ def show_files_received(context: dg.OpExecutionContext, config: FileFilterConfig
             )  # fmt: skip
             listed = history.list_files(connection, chosen)
             description = f"{len(listed)} file(s)."
-            metadata = {"count": len(listed), "files": _table(LISTED, listed)}
+            metadata = {"files": _table(LISTED, listed), "count": len(listed)}
     context.log.info(description)
     context.log_event(
         dg.AssetObservation(
@@ -141,17 +142,41 @@ def discard_held_file(context: dg.OpExecutionContext, config: DiscardConfig) -> 
     _report(context, decision, config.preview)
 
 
-@dg.job(name="show_files", description="List the files received, or show one with what it repeats.")
+@dg.job(
+    name="show_files",
+    tags=FILES,
+    description="""\
+List the files received, or show one (`file_id`) with what it repeats and where its original
+lies.
+
+Changes nothing. Look at *files*. Held files (`status: held`) wait for `release_file` or
+`discard_file`.""",
+)
 def show_files() -> None:
     show_files_received()
 
 
-@dg.job(name="release_file", description="Let a held file land. Previews unless told otherwise.")
+@dg.job(
+    name="release_file",
+    tags=FILES,
+    description="""\
+Let a held file land, whatever held it. `rate_usage` rates it afterwards.
+
+`show_files` gives its number. With `preview` on it says what would come of it.""",
+)
 def release_file() -> None:
     release_held_file()
 
 
-@dg.job(name="discard_file", description="Put a held file aside. Previews unless told otherwise.")
+@dg.job(
+    name="discard_file",
+    tags=FILES,
+    description="""\
+Put a held file aside: it is not loaded, now or when it comes again. `release_file` takes that
+back.
+
+`show_files` gives its number. With `preview` on it says what would come of it.""",
+)
 def discard_file() -> None:
     discard_held_file()
 
@@ -170,6 +195,7 @@ def _report(
             asset_key=FILE_REGISTRY,
             description=says,
             metadata={
+                "summary": says,
                 "file_id": decision.file_id,
                 "file_name": shown(result.file_name),
                 "status": result.status,

@@ -8,6 +8,7 @@ from pydantic import Field
 from loaders import database, runs
 from loaders.runs import refresh as engine
 from orchestration.lib import paths, progress
+from orchestration.lib.areas import PROOFS
 from orchestration.lib.instance import mark_process
 from orchestration.lib.report import RATING_RUN_ASSET
 from orchestration.lib.tables import markdown_table
@@ -63,7 +64,11 @@ def refresh_totals_and_balances(context: dg.OpExecutionContext, config: RefreshC
 
 @dg.job(
     name="refresh",
-    description="Prove totals and balances equal to the facts. Changes nothing.",
+    tags=PROOFS,
+    description="""\
+Work out totals and balances from the single records and compare them with what stands.
+
+Changes nothing. Fails, with the rows, if anything differs.""",
 )
 def refresh() -> None:
     refresh_totals_and_balances()

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from loaders import database
 from orchestration.lib import progress, replay
+from orchestration.lib.areas import PROOFS
 from orchestration.lib.instance import mark_process
 from orchestration.lib.rating import requested_by
 from orchestration.lib.tables import markdown_table
@@ -19,7 +20,7 @@ class ReplayConfig(dg.Config):
     """Options of a replay."""
 
     preview: bool = Field(
-        default=True, description="Only say what there is to do. Switch off to do it."
+        default=True, description="true: only say what there is to do. false: do it."
     )
     keep: bool = Field(default=False, description="Keep its schemas until the next replay.")
     reason: str = Field(default="", description="Why, in words; kept with the replay.")
@@ -64,7 +65,12 @@ def replay_every_run(context: dg.OpExecutionContext, config: ReplayConfig) -> No
 
 @dg.job(
     name="replay_proof",
-    description="Rebuild every run from landing beside production and compare. Previews first.",
+    tags=PROOFS,
+    description="""\
+Make every rating run again from the lines as received, beside production, and compare.
+
+With `preview` on it says what there is to do; it may take hours. Look at *comparison* and
+*differing_runs*. Production is not touched.""",
 )
 def replay_proof() -> None:
     replay_every_run()

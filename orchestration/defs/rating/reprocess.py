@@ -9,6 +9,7 @@ from pydantic import Field
 
 from loaders import database, runs
 from orchestration.lib import paths, progress, what_if
+from orchestration.lib.areas import RATING
 from orchestration.lib.instance import mark_process
 from orchestration.lib.rating import rate_until_done, run_arguments
 from orchestration.lib.report import RATING_RUN_ASSET
@@ -23,7 +24,7 @@ class ReprocessConfig(dg.Config):
     """Which suspended records. Empty filters mean all of them."""
 
     preview: bool = Field(
-        default=True, description="Only say what would come of it. Switch off to rate it again."
+        default=True, description="true: only say what would come of it. false: rate it again."
     )
     reasons: list[str] = Field(default=[], description="Like missing_rate, service_not_found.")
     source_codes: list[str] = Field(default=[], description="Only from these sources.")
@@ -129,7 +130,12 @@ def _log_preview(
 
 @dg.job(
     name="reprocess_suspense",
-    description="Rate suspended records again. Previews unless told otherwise.",
+    tags=RATING,
+    description="""\
+Rate suspended records again, after what they lacked was loaded (a service, a price).
+
+With `preview` on it shows what is *suspended* and the *outcome* it would have: how many would
+be billed, with how much money. Nothing that is rated well is touched. `undo_run` takes it back.""",
 )
 def reprocess_suspense() -> None:
     reprocess_suspended_records()

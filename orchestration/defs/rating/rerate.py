@@ -12,6 +12,7 @@ from loaders.runs import rerate as engine
 from loaders.runs import rerated
 from orchestration.lib import progress
 from orchestration.lib import rerate as lib
+from orchestration.lib.areas import RATING
 from orchestration.lib.instance import mark_process
 from orchestration.lib.rating import rate_until_done, run_arguments
 from orchestration.lib.report import RATING_RUN_ASSET
@@ -23,7 +24,7 @@ class RerateConfig(dg.Config):
     """Which usage, and how it is rated again. Empty filters mean all."""
 
     preview: bool = Field(
-        default=True, description="Only show what would change. Switch off to rate it again."
+        default=True, description="true: only show what would change. false: rate it again."
     )
     reason: str = Field(
         default="", description="Why, in words; kept with the run. Needed to do it."
@@ -167,7 +168,19 @@ def _log(
 
 @dg.job(
     name="rerate",
-    description="Rate chosen usage again: other duration, deck, rules. Previews unless told.",
+    tags=RATING,
+    description="""\
+Rate chosen usage again, billed or not: with today's prices, another duration, deck or version
+of the rules.
+
+1. Say which usage (`accounts`, `started_from`, `prefixes`, `minimum_seconds`, ...) and how
+   (`new_seconds`, `retail_deck`, ...). With `preview` on it shows *money_before_and_after*,
+   *customers*, *causes* and *largest_differences*.
+2. Switch `preview` off, give a `reason`, and `as_of_run` as the preview named it: then exactly
+   what it saw is rated.
+3. Draft again with `billing_run`. A posted month gets the difference as an adjustment.
+
+`undo_run` takes it back.""",
 )
 def rerate() -> None:
     rate_again()
@@ -181,7 +194,7 @@ class UndoConfig(dg.Config):
         default="", description="Why, in words; kept with the run. Needed to do it."
     )
     preview: bool = Field(
-        default=True, description="Only show what it would do. Switch off to do it."
+        default=True, description="true: only show what it would do. false: do it."
     )
 
 
@@ -212,7 +225,13 @@ def undo_one_run(context: dg.OpExecutionContext, config: UndoConfig) -> None:
 
 @dg.job(
     name="undo_run",
-    description="Undo a rerate, a reprocess, or an undo. Previews unless told otherwise.",
+    tags=RATING,
+    description="""\
+Take a rerate, a reprocess or an undo out of what counts: all figures are as before, to the
+digit.
+
+With `preview` on it shows what would change. Needs the number of the run and a `reason`.
+Refused, with the runs in the way, where a later run stands on it.""",
 )
 def undo_run() -> None:
     undo_one_run()

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from loaders import database, runs
 from orchestration.lib import paths, progress, withdrawal
+from orchestration.lib.areas import FILES
 from orchestration.lib.billing import bill
 from orchestration.lib.instance import mark_process
 from orchestration.lib.rating import rate_until_done, run_arguments
@@ -24,7 +25,7 @@ class WithdrawConfig(dg.Config):
     restore: bool = Field(default=False, description="Take its withdrawal back.")
     reason: str = Field(default="", description="Why, in words; kept with the file.")
     preview: bool = Field(
-        default=True, description="Only show what it would do. Switch off to do it."
+        default=True, description="true: only show what it would do. false: do it."
     )
 
 
@@ -90,7 +91,12 @@ def _log_preview(context: dg.OpExecutionContext, config: WithdrawConfig) -> None
 
 @dg.job(
     name="withdraw_file",
-    description="Withdraw a file with everything it caused, or restore it. Previews unless told.",
+    tags=FILES,
+    description="""\
+Take a file that was rated out of all figures, with everything it caused, or bring it back.
+
+With `preview` on it shows *records*, money and *invoices_in_the_way*. Refused for money on
+posted invoices. Drafts it stood in are made again. `restore` brings the file back to the digit.""",
 )
 def withdraw_file() -> None:
     withdraw_or_restore_file()

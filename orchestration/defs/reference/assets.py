@@ -7,25 +7,13 @@ from typing import Any
 import dagster as dg
 
 from loaders import database
+from loaders.reference import KINDS
 from orchestration.lib import paths, progress
 from orchestration.lib.instance import mark_process
 from orchestration.lib.tables import markdown_table
 from orchestration.lib.words import failures_in_words
 
 REFERENCE_FOLDER = dg.AssetKey(["files", "reference_folder"])
-KINDS = (
-    "source",
-    "collector",
-    "account",
-    "service",
-    "service_identifier",
-    "plan",
-    "deck",
-    "rate",
-    "npa",
-    "npanxx",
-    "charge_tariff",
-)
 
 reference_folder = dg.AssetSpec(
     REFERENCE_FOLDER,

@@ -9,6 +9,7 @@ from pydantic import Field
 from loaders import database, decks
 from orchestration.lib import decks as words
 from orchestration.lib import paths, progress
+from orchestration.lib.areas import PRICES
 from orchestration.lib.instance import mark_process
 from orchestration.lib.tables import markdown_table
 from orchestration.lib.words import failures_in_words
@@ -112,7 +113,12 @@ def import_rate_sheet(context: dg.OpExecutionContext, config: DeckConfig) -> Non
 
 @dg.job(
     name="import_deck",
-    description="Compare a supplier's rate sheet with its deck, and import it.",
+    tags=PRICES,
+    description="""\
+Compare a supplier's rate sheet with its deck, and import it.
+
+With `preview` on it shows *difference*, *largest_changes* and an *estimate* of what they cost.
+Usage rated before is rated by the new prices with `rerate`.""",
 )
 def import_deck() -> None:
     import_rate_sheet()

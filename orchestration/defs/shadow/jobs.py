@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from orchestration.lib import paths, progress
+from orchestration.lib.areas import BILLING
 from orchestration.lib.instance import mark_process
 from orchestration.lib.rating import requested_by
 from orchestration.lib.shadow import Request, parse_reference, rehearse
@@ -111,7 +112,13 @@ def _metadata(result: Any) -> dict[str, Any]:
 
 @dg.job(
     name="shadow_billing_run",
-    description="What a change of rules or prices would do to a month. Changes nothing.",
+    tags=BILLING,
+    description="""\
+Rehearse a change of rules or prices over a month: what would it do to whom? Changes nothing.
+
+Name a git branch (`ref`), or files of new prices (`reference`). Look at *verdict* and
+*summary*, then at the tables by customer, rule and call; *report* names the same as a page to
+send around.""",
 )
 def shadow_billing_run() -> None:
     rehearse_month()

@@ -9,6 +9,7 @@ from pydantic import Field
 from loaders.errors import RatehouseError
 from orchestration.lib import partitions as lib
 from orchestration.lib import progress, prove
+from orchestration.lib.areas import PROOFS
 from orchestration.lib.instance import mark_process
 from orchestration.lib.tables import markdown_table
 from orchestration.lib.words import failures_in_words
@@ -78,7 +79,9 @@ def partitions_of_facts(context: dg.OpExecutionContext, config: PartitionsConfig
 
 @dg.job(
     name="partitions",
-    description="Months of usage: sizes, upkeep, archive. Only lists them unless told otherwise.",
+    tags=PROOFS,
+    description="""\
+Months of usage: sizes, upkeep, archive. Only lists them unless `act` says otherwise.""",
 )
 def partitions() -> None:
     partitions_of_facts()
@@ -106,7 +109,11 @@ def prove_everything(context: dg.OpExecutionContext) -> None:
 
 @dg.job(
     name="full_proof",
-    description="Everything worked out again from the whole history, compared with what stands.",
+    tags=PROOFS,
+    description="""\
+Work everything out again from the whole history and compare it with what stands. Changes nothing.
+
+Look at *proofs*. Fails if one of them does not hold.""",
 )
 def full_proof() -> None:
     prove_everything()

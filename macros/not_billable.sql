@@ -35,10 +35,10 @@
 {%- endmacro %}
 
 {% macro layout_rules() -%}
-    {#- Rules that a layout's own staging model applies, in set_aside_rule. -#}
+    {#- Rules that a layout's own staging model, or the source, applies, in set_aside_rule. -#}
     {{ return([
         'paired_event', 'interim_record', 'leg_without_trunk', 'in_progress', 'access_record',
-        'server_event'
+        'server_event', 'reconciliation_only'
     ]) }}
 {%- endmacro %}
 

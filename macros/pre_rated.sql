@@ -107,8 +107,10 @@
 {%- endmacro %}
 
 {% macro is_cost_kept(line) -%}
-    {#- A line that is set aside costs what the supplier says all the same, but a repeat nothing. -#}
-    {{ line }}.supplier_amount is not null and {{ line }}.early_reason <> 'repeated_record'
+    {#- A line that is set aside costs what the supplier says all the same, but a repeat nothing,
+        nor a record that is only compared. -#}
+    {{ line }}.supplier_amount is not null
+    and {{ line }}.early_reason not in ('repeated_record', 'reconciliation_only')
 {%- endmacro %}
 
 {% macro rounding_group_key(leg) -%}

@@ -5,7 +5,8 @@
     and {{ row }}.state <> 'duplicate'
     and coalesce({{ row }}.reason, '') not in (
         'paired_event', 'interim_record', 'leg_without_trunk', 'in_progress', 'access_record',
-        'server_event', 'service_code', 'open_session', 'orphan_event', 'key_conflict'
+        'server_event', 'service_code', 'open_session', 'orphan_event', 'key_conflict',
+        'reconciliation_only'
     )
 {%- endmacro %}
 

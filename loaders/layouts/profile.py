@@ -361,7 +361,7 @@ class _Reading:
             "decimal_mark": (".", ","),
             "direction_mode": ("outbound", "inbound", "indeterminate"),
             "classify_mode": ("none", "npanxx"),
-            "rating_mode": ("none", "rate", "pre_rated"),
+            "rating_mode": ("none", "rate", "pre_rated", "reconcile"),
         }
         defaults = {}
         for name, value in section.items():

@@ -642,7 +642,8 @@ def _in_words(kind: str, expression: str, names: list[str]) -> tuple[str, str]:
     if kind == "source" and "cost_deck_code" in names:
         return "rating_mode", (
             "pre_rated is for usage whose cost the records say: not for file_kind sdr (there "
-            "price_mode pass_through or markup does it), nor with a cost_deck_code"
+            "price_mode pass_through or markup does it), nor with a cost_deck_code; reconcile "
+            "neither"
         )
     if kind == "deck" and "data_rounding" in names and len(names) > 1:
         return "data_rounding", "other than record is for decks of usage_type data only"

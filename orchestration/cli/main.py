@@ -16,8 +16,8 @@ from loaders.errors import RatehouseError
 # `ratehouse status` answers in a fraction of a second.
 COMMAND_MODULES = (
     "server", "demo", "files", "withdraw", "collect", "reference", "decks", "rating", "rerate",
-    "replay", "shadow", "alerts", "billing", "posting", "documents", "export", "partitions",
-    "layouts", "upload", "dev",
+    "replay", "shadow", "alerts", "reconcile", "billing", "posting", "documents", "export",
+    "partitions", "layouts", "upload", "dev",
 )  # fmt: skip
 
 ERROR_EXIT_CODE = 2

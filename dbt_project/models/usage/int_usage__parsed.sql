@@ -25,7 +25,10 @@ select
     usage_lines.service_key_1,
     usage_lines.service_key_2,
     usage_lines.direction,
-    usage_lines.set_aside_rule,
+    coalesce(
+        usage_lines.set_aside_rule,
+        case when work_files.rating_mode = 'reconcile' then 'reconciliation_only' end
+    ) as set_aside_rule,
     usage_lines.record_key_hash,
     case
         when usage_lines.content_key is not null
@@ -80,16 +83,16 @@ select
     {{ plain_digits('usage_lines.lrn') }} as lrn_digits,
     nullif(usage_lines.category, '') as stated_class,
     case
-        when work_files.rating_mode = 'pre_rated'
+        when work_files.rating_mode in ('pre_rated', 'reconcile')
             then {{ amount_value('usage_lines.carrier_amount_raw', 'work_files.decimal_mark') }}
     end as supplier_amount,
     case
-        when work_files.rating_mode = 'pre_rated'
+        when work_files.rating_mode in ('pre_rated', 'reconcile')
             then
                 {{ currency_code('usage_lines.carrier_currency', 'work_files.currency_code') }}
     end as supplier_currency,
     case
-        when work_files.rating_mode = 'pre_rated'
+        when work_files.rating_mode in ('pre_rated', 'reconcile')
             then btrim(coalesce(usage_lines.carrier_amount_raw, '')) <> ''
     end as has_supplier_amount,
     {{ network_code('usage_lines.visited_network') }} as visited_network,

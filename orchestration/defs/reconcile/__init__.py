@@ -1,0 +1,1 @@
+"""A carrier's bill against our own calls."""

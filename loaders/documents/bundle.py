@@ -7,6 +7,7 @@ import os
 import re
 import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -23,6 +24,7 @@ from loaders.documents.reading import (
 from loaders.export.archive import Counted, zip_entry
 
 FORMATS = ("csv", "json", "pdf")
+Write = Callable[[Document, IO[bytes]], None]
 
 
 @dataclass(frozen=True)
@@ -44,20 +46,24 @@ def write_document(
     written = []
     with snapshot(connection):
         for name, write in _parts(formats):
-            for document in read_document(connection, selection):
-                path = folder / f"{file_name(document.key)}{name}"
-                partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-                try:
-                    with partial.open("wb") as stream:
-                        counted = Counted(stream)
-                        write(document, counted)
-                    partial.replace(path)
-                finally:
-                    partial.unlink(missing_ok=True)
-                written.append(
-                    WrittenDocument(document.key, str(path), counted.byte_count, counted.sha256())
-                )
+            # Whatever stops the writing, the cursor is closed before its transaction ends.
+            with closing(read_document(connection, selection)) as found:
+                for document in found:
+                    written.append(_write_file(document, write, folder, name))
     return written
+
+
+def _write_file(document: Document, write: Write, folder: Path, suffix: str) -> WrittenDocument:
+    path = folder / f"{file_name(document.key)}{suffix}"
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with partial.open("wb") as stream:
+            counted = Counted(stream)
+            write(document, counted)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return WrittenDocument(document.key, str(path), counted.byte_count, counted.sha256())
 
 
 def export_documents(
@@ -90,19 +96,13 @@ def _fill(
     taken: set[str] = set()
     for suffix, write in _parts(formats):
         for selection in selections:
-            for document in read_documents(connection, selection):
-                name = f"{file_name(document.key)}{suffix}"
-                if name in taken:  # A/1 and A_1 are two numbers
-                    name = f"{file_name(document.key)}_{document.head['invoice_id']}{suffix}"
-                taken.add(name)
-                # A PDF is packed page by page already.
-                entry = zip_entry(name, packed=suffix != ".pdf")
-                with archive.open(entry, "w", force_zip64=True) as stream:
-                    counted = Counted(stream)
-                    write(document, counted)
-                    written.append(
-                        WrittenDocument(document.key, name, counted.byte_count, counted.sha256())
-                    )
+            with closing(read_documents(connection, selection)) as found:
+                for document in found:
+                    name = f"{file_name(document.key)}{suffix}"
+                    if name in taken:  # A/1 and A_1 are two numbers
+                        name = f"{file_name(document.key)}_{document.head['invoice_id']}{suffix}"
+                    taken.add(name)
+                    written.append(_write_member(document, write, archive, name))
     if written:
         index = [
             {"document": w.document_key, "file": w.name, "bytes": w.byte_count, "sha256": w.sha256}
@@ -111,6 +111,17 @@ def _fill(
         with archive.open(zip_entry("manifest.json"), "w") as stream:
             stream.write((json.dumps(index, indent=1, ensure_ascii=False) + "\n").encode())
     return written
+
+
+def _write_member(
+    document: Document, write: Write, archive: zipfile.ZipFile, name: str
+) -> WrittenDocument:
+    # A PDF is packed page by page already.
+    entry = zip_entry(name, packed=not name.endswith(".pdf"))
+    with archive.open(entry, "w", force_zip64=True) as stream:
+        counted = Counted(stream)
+        write(document, counted)
+    return WrittenDocument(document.key, name, counted.byte_count, counted.sha256())
 
 
 def file_name(key: str) -> str:
@@ -122,9 +133,6 @@ def _check(formats: Sequence[str]) -> None:
     for name in formats:
         if name not in FORMATS:
             raise DocumentRefused(f"'{name}' is no format; it may be {', '.join(FORMATS)}")
-
-
-Write = Callable[[Document, IO[bytes]], None]
 
 
 def _parts(formats: Sequence[str]) -> list[tuple[str, Write]]:

@@ -59,6 +59,8 @@ def _own_files() -> list[str]:
 
 def runs(text: str, font: str) -> list[tuple[str, str]]:
     """The text in pieces of one font each: nearly always one piece."""
+    if text.isascii():
+        return [(font, text)]
     known = _letters(font)
     if all(ord(letter) in known for letter in text):
         return [(font, text)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import IO
+from unicodedata import category
 
 from reportlab.lib.colors import Color, HexColor
 from reportlab.lib.pagesizes import A4, LETTER
@@ -373,6 +374,8 @@ class _Writer:
             f"Every item as it was rated; times in {self.head['time_zone']}. Included usage, "
             "discounts and rounding stand in the details."
         )
+        if self.head["invoice_kind"] != "invoice":
+            words += " Items in red are taken back."
         self._text(self.left, self.y, words, 7.5, colour=_GREY, room=self._inner())
         self.y -= 20
         kinds = groupby(_chain(first, rows), key=lambda row: row["record_kind"])
@@ -506,7 +509,8 @@ class _Writer:
     ) -> None:
         """Words on one line; too long ones are set smaller, then cut."""
         font = BOLD if bold else REGULAR
-        words = " ".join(words.split(" ")) if words.isprintable() else _printable(words)
+        if not words.isprintable():
+            words = _without_controls(words)
         wide = fonts.width(words, font, points) if right or room is not None else 0.0
         if room is not None and wide > room:
             points *= max(0.75, room / wide)
@@ -529,8 +533,9 @@ def _fit(words: str, font: str, points: float, room: float) -> tuple[str, float]
     return words, wide
 
 
-def _printable(words: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in words)
+def _without_controls(words: str) -> str:
+    """Line ends and the like as spaces; the spaces that hold numbers together stay."""
+    return "".join(" " if category(letter).startswith("C") else letter for letter in words)
 
 
 def _lines(text: str) -> list[str]:

@@ -9,6 +9,7 @@ from pydantic import Field
 from loaders import database
 from orchestration.lib import paths
 from orchestration.lib import reconcile as lib
+from orchestration.lib.areas import BILLING
 from orchestration.lib.instance import mark_process
 from orchestration.lib.tables import markdown_table
 from orchestration.lib.words import failures_in_words
@@ -87,8 +88,10 @@ def compare_with_carrier(context: dg.OpExecutionContext, config: ReconcileConfig
 
 @dg.job(
     name="reconcile_carrier",
-    description="Check a carrier's bill: its records against our calls, call by call, in classes, "
-    "with a dispute file. Keeps nothing unless told otherwise.",
+    tags=BILLING,
+    description="""\
+Check a carrier's bill: its records against our calls, call by call, each in one class, with a
+dispute file. Keeps nothing while `preview` is on.""",
 )
 def reconcile_carrier() -> None:
     compare_with_carrier()

@@ -384,7 +384,7 @@ judged as (
             when measured.value > thresholds.warn_above then 2
             else 1
         end as severity,
-        {{ plain('coalesce(measured.value, 0)') }} || ' '
+        {{ plain('round(coalesce(measured.value, 0), 6)') }} || ' '
         || case
             -- money names its currency
             when thresholds.measure in ('amount', 'loss')

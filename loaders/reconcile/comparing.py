@@ -24,7 +24,7 @@ from loaders.runs.schemas import build_relation, relation_exists
 
 CLASSES = (
     "exact", "within_tolerance", "zone_shift", "more", "rate", "duplicate", "missing_here",
-    "missing_there", "nothing_to_bill",
+    "missing_there", "nothing_to_bill", "not_compared",
 )  # fmt: skip
 _LOCK = 0x52480045
 _WORK = ("record", "clock", "candidate", "pair")
@@ -119,14 +119,13 @@ class Reconciliation:
     @property
     def is_agreed(self) -> bool:
         """Whether there is nothing a person has to look at."""
-        agreed = ("exact", "within_tolerance", "nothing_to_bill")
+        agreed = ("exact", "within_tolerance", "nothing_to_bill", "not_compared")
         return all(group.names[0] in agreed for group in self.by_class)
 
 
 TOP_COLUMNS = (
-    "call_no", "call_class", "our_started_at", "their_started_at", "called_number", "our_seconds",
-    "their_seconds", "expected_amount", "their_amount", "difference_amount",
-    "their_currency_code", "reason",
+    "difference", "currency", "called number", "started", "our seconds", "their seconds",
+    "expected", "billed", "reason",
 )  # fmt: skip
 
 
@@ -251,9 +250,12 @@ def _pair(cursor: Any) -> None:
     # few at about that time stays linear.
     for method in ("hashjoin", "mergejoin"):
         cursor.execute(f"set local enable_{method} = off")
+    # ... and for that the clock must be known before their record is looked up.
+    cursor.execute("set local join_collapse_limit = 1")
     _fill(cursor, "candidate", "candidates")
     for method in ("hashjoin", "mergejoin"):
         cursor.execute(f"set local enable_{method} = on")
+    cursor.execute("set local join_collapse_limit to default")
     while _fill(cursor, "pair", "best"):
         cursor.execute(
             "delete from control.reconciliation_candidate as c "
@@ -348,7 +350,9 @@ def _read(cursor: Any, question: Question, reconciliation_id: int) -> Reconcilia
         "coalesce(sum(abs(difference_amount)), 0) desc, code, 2, 3",
     )  # fmt: skip
     cursor.execute(
-        f"select {', '.join(TOP_COLUMNS)} from control.reconciliation_call "
+        "select difference_amount, coalesce(their_currency_code, expected_currency_code), "
+        "called_number::text, coalesce(our_started_at, their_started_at), our_seconds, "
+        "their_seconds, expected_amount, their_amount, reason from control.reconciliation_call "
         "where reconciliation_id = %s and difference_amount <> 0 "
         "order by abs(difference_amount) desc, call_no limit %s",
         (reconciliation_id, _TOP),
@@ -356,11 +360,13 @@ def _read(cursor: Any, question: Question, reconciliation_id: int) -> Reconcilia
     top = tuple(cursor.fetchall())
     return Reconciliation(
         reconciliation_id, question, our_count, their_count, outside, clocks, by_class, by_day,
-        by_code, top, _amounts(cursor, question, by_class),
+        by_code, top, _amounts(cursor, question, reconciliation_id, by_class),
     )  # fmt: skip
 
 
-def _amounts(cursor: Any, question: Question, by_class: tuple[Group, ...]) -> tuple[Amount, ...]:
+def _amounts(
+    cursor: Any, question: Question, reconciliation_id: int, by_class: tuple[Group, ...]
+) -> tuple[Amount, ...]:
     """Whole amounts: calls, charges by kind, and the invoice."""
     expected: dict[str | None, Decimal] = {}
     billed: dict[str | None, Decimal] = {}
@@ -383,20 +389,21 @@ def _amounts(cursor: Any, question: Question, by_class: tuple[Group, ...]) -> tu
     ]  # fmt: skip
     cursor.execute(
         sql.SQL(
-            "select charge_type, currency_code, record_count, from_date, to_date, their_amount "
-            "from {} order by charge_type = 'usage_summary' desc, 1, 2"
-        ).format(_view("charges"))
+            "select c.charge_type, c.currency_code, c.record_count, c.from_date, c.to_date, "
+            "c.their_amount, case when c.charge_type = 'usage_summary' then ("
+            "  select coalesce(sum(o.expected_amount), 0) from control.reconciliation_call as o "
+            "  where o.reconciliation_id = %s and o.expected_currency_code = c.currency_code "
+            "  and o.call_date between c.from_date and coalesce(c.to_date, c.from_date)) end "
+            "from {} as c order by c.charge_type <> 'usage_summary', 1, 2, 4"
+        ).format(_view("charges")),
+        (reconciliation_id,),
     )
     others: dict[str | None, Decimal] = {}
-    for kind, code, count, first, last, amount in cursor.fetchall():
-        is_usage = kind == "usage_summary"
+    for kind, code, count, first, last, amount, usage in cursor.fetchall():
         amounts.append(
-            Amount(
-                "usage summary (SDR)" if is_usage else f"{kind} (SDR)", code, count, first, last,
-                amount, expected.get(code, Decimal(0)) if is_usage else None,
-            )
-        )  # fmt: skip
-        if not is_usage:
+            Amount(f"{kind.replace('_', ' ')} (SDR)", code, count, first, last, amount, usage)
+        )
+        if kind != "usage_summary":
             others[code] = others.get(code, Decimal(0)) + (amount or Decimal(0))
     if question.invoice_total is not None:
         code = question.invoice_currency

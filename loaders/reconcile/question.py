@@ -37,8 +37,12 @@ class Question:
     invoice_currency: str = ""
 
     def __post_init__(self) -> None:
-        if not self.our_sources or not self.their_sources:
-            raise RatehouseError("name a source of our calls and a source of the carrier's records")
+        has_amounts = bool(self.charge_sources) or self.invoice_total is not None
+        if not self.our_sources or not (self.their_sources or has_amounts):
+            raise RatehouseError(
+                "name a source of our calls and, to compare them with, a source of the carrier's "
+                "records, of its charges, or the total of its invoice"
+            )
         if both := set(self.our_sources) & set(self.their_sources):
             raise RatehouseError(
                 f"source {', '.join(sorted(both))} is on both sides: a source cannot be compared "

@@ -24,7 +24,9 @@ def reconcile(
         str, typer.Argument(help="Month as 2026-10 (UTC), or from when on, with --to.")
     ],
     ours: Annotated[list[str], typer.Option("--ours", help="Source of our calls; several times.")],
-    theirs: Annotated[list[str], typer.Option("--theirs", help="Source of the carrier's records.")],
+    theirs: Annotated[
+        list[str] | None, typer.Option("--theirs", help="Source of the carrier's records.")
+    ] = None,
     to_time: Annotated[str, typer.Option("--to", help="Until when, exclusive.")] = "",
     charges: Annotated[
         list[str] | None, typer.Option(help="Source of the carrier's charge records (SDR).")
@@ -48,7 +50,9 @@ def reconcile(
     dispute: Annotated[
         Path | None, typer.Option(help="Write what to claim into this CSV file.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace that file if it exists.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace that file if it exists.")
+    ] = False,
     yes: Annotated[
         bool, typer.Option("--yes", help="Keep the result; without it is only shown.")
     ] = False,
@@ -58,7 +62,7 @@ def reconcile(
     from orchestration.lib import reconcile as lib
 
     asked = lib.question(
-        ours, theirs, period, to_time, charge_sources=charges or (), direction=direction,
+        ours, theirs or (), period, to_time, charge_sources=charges or (), direction=direction,
         start_tolerance=start_tolerance, seconds_tolerance=seconds_tolerance,
         amount_tolerance=amount_tolerance, match_callers=not ignore_callers,
         invoice_total=invoice_total,

@@ -26,7 +26,6 @@ AMOUNT_COLUMNS = (
     "what", "records", "from", "to", "expected", "billed", "difference", "currency",
 )  # fmt: skip
 CLOCK_COLUMNS = ("their clock is ahead by", "calls that show it", "most calls")
-TOP_HEADINGS = tuple(name.replace("_", " ") for name in TOP_COLUMNS)
 _MEANINGS = {
     "exact": "same seconds, same amount",
     "within_tolerance": "seconds differ within the tolerance",
@@ -37,6 +36,7 @@ _MEANINGS = {
     "missing_here": "billed, but no call of ours",
     "missing_there": "our call, not billed",
     "nothing_to_bill": "not answered or internal, not billed",
+    "not_compared": "no records of theirs",
 }
 # More days or codes than this nobody reads in a list.
 _SHOWN = 100
@@ -133,13 +133,14 @@ def describe(result: Reconciliation) -> str:
             claims[code] = claims.get(code, Decimal(0)) + group.figures.claimed_amount
     claim = ", ".join(f"{format_amount(value)} {code}" for code, value in sorted(claims.items()))
     sentence = (
-        f"{', '.join(asked.our_sources)} against {', '.join(asked.their_sources)}, "
+        f"{', '.join(asked.our_sources)} against "
+        f"{', '.join(asked.their_sources) or 'whole amounts'}, "
         f"{asked.from_at:%Y-%m-%d %H:%M} to {asked.to_at:%Y-%m-%d %H:%M} UTC: "
         f"{result.our_count:,} records of ours, {result.their_count:,} of theirs, "
         f"{result.count_of('exact'):,} agree exactly; "
         + (f"{claim} to claim" if claim else "nothing to claim")
     )
-    if not result.their_count:
+    if asked.their_sources and not result.their_count:
         sentence += ". There are no records of theirs in that time: were their files rated?"
     if result.reconciliation_id is None:
         return sentence + ". Nothing was kept"
@@ -193,7 +194,7 @@ def clock_rows(result: Reconciliation) -> list[tuple[Any, ...]]:
 def _ahead(quarters: int, seconds: Decimal) -> str:
     sign = "-" if quarters < 0 else ""
     hours, rest = divmod(abs(quarters), 4)
-    return f"{sign}{hours} h {rest * 15:02} min and {seconds:f} s"
+    return f"{sign}{hours} h {rest * 15:02} min, and {round(seconds, 1):f} s"
 
 
 def sections(
@@ -204,7 +205,7 @@ def sections(
         ("By class", CLASS_COLUMNS, class_rows(result)),
         ("By day (UTC)", DAY_COLUMNS, day_rows(result)),
         ("By code, largest differences first", CODE_COLUMNS, code_rows(result)),
-        ("Largest differences", TOP_HEADINGS, [*result.top]),
+        ("Largest differences", TOP_COLUMNS, [*result.top]),
         ("Whole amounts", AMOUNT_COLUMNS, amount_rows(result)),
         ("Their clock", CLOCK_COLUMNS, clock_rows(result)),
     ]

@@ -301,7 +301,13 @@ def test_totals_of_day_and_code_and_whole_amounts_add_up(planted: Warehouse) -> 
     calls, invoice = result.amounts
     assert (calls.their_amount, calls.expected_amount) == (billed, expected)
     assert invoice.difference == 1 - expected
-    assert result.top[0][9] == Decimal("0.4")
+    # A carrier that sends nothing but an invoice.
+    with closing(connect(url=planted.url)) as connection:
+        only = shown.run(connection, replace(question, their_sources=()))
+    assert {g.names for g in only.by_class} == {("not_compared",)}
+    assert only.count_of("not_compared") == 24
+    assert only.is_agreed and only.amounts[1].difference == 1 - expected
+    assert result.top[0][:3] == (Decimal("0.4"), "USD", str(PARIS))
     # Paris costs more than all of Washington's mistakes.
     assert shown.code_rows(result)[0][0] == "33 =FRANCE()"
 

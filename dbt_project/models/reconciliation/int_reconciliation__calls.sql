@@ -10,6 +10,7 @@ classed as (
     select
         sides.*,
         case
+            when {{ reconcile_setting('theirs', 'text') }} = '{}' then 'not_compared'
             when
                 sides.their_usage_id is null
                 and sides.is_ours_chargeable
@@ -41,7 +42,7 @@ valued as (
     select
         classed.*,
         case
-            when classed.call_class = 'nothing_to_bill' then null
+            when classed.call_class in ('nothing_to_bill', 'not_compared') then null
             when classed.their_usage_id is null then -classed.expected_amount
             when classed.our_usage_id is null then classed.their_amount
             else classed.amount_difference
@@ -94,6 +95,7 @@ select
         '; ',
         case claimed.call_class
             when 'exact' then 'agrees'
+            when 'not_compared' then 'no records of theirs to compare with'
             when 'within_tolerance' then 'seconds agree within the tolerance'
             when 'missing_here' then 'billed, but we have no record of this call'
             when 'missing_there' then 'we have a call that is not billed'

@@ -1,5 +1,5 @@
 -- Grain: one row per kind of charge and currency on the carrier's charge records (SDR) of the
--- period.
+-- period; of usage summaries one per time they are for.
 with charges as (
     select * from {{ ref('current_rated_charge') }}
     where
@@ -19,4 +19,8 @@ select
     max(charges.period_to) as to_date,
     sum(charges.cost_amount) as their_amount
 from charges
-group by charges.charge_type, charges.cost_currency_code
+group by
+    charges.charge_type,
+    charges.cost_currency_code,
+    case when charges.charge_type = 'usage_summary' then charges.period_from end,
+    case when charges.charge_type = 'usage_summary' then charges.period_to end

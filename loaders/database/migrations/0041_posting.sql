@@ -27,7 +27,7 @@ comment on column control.invoice_run.round_no is
 comment on column control.invoice_run.is_current is
 'The newest drafted round of its period and bill group: what the period comes to as known now.';
 comment on column control.invoice_run.rating_runs is
-'The closed rating runs that the draft was made of: with them what was billed can be told for ever.';
+'The closed rating runs that the draft was made of: with them what was billed can always be told.';
 comment on column control.invoice_run.approval_id is
 'The approval in force; null: a draft. Earlier ones stay in control.invoice_approval.';
 
@@ -303,15 +303,45 @@ where carried_line_id is not null;
 
 create view ledger.billed_line as
 select
-    account_id, period_month, line_kind, charge_class, product_code, description, unit,
-    currency_code, source_currency_code, record_count, billed_seconds, quantity, unrounded_amount,
-    line_amount, source_amount, invoice_id, line_no, null::bigint as carried_line_id
+    account_id,
+    period_month,
+    line_kind,
+    charge_class,
+    product_code,
+    description,
+    unit,
+    currency_code,
+    source_currency_code,
+    record_count,
+    billed_seconds,
+    quantity,
+    unrounded_amount,
+    line_amount,
+    source_amount,
+    invoice_id,
+    line_no,
+    null::bigint as carried_line_id
 from ledger.invoice_line
 union all
 select
-    c.account_id, c.period_month, c.line_kind, c.charge_class, c.product_code, c.description,
-    c.unit, c.currency_code, c.source_currency_code, c.record_count, c.billed_seconds, c.quantity,
-    c.unrounded_amount, c.line_amount, c.source_amount, null, null, c.carried_line_id
+    c.account_id,
+    c.period_month,
+    c.line_kind,
+    c.charge_class,
+    c.product_code,
+    c.description,
+    c.unit,
+    c.currency_code,
+    c.source_currency_code,
+    c.record_count,
+    c.billed_seconds,
+    c.quantity,
+    c.unrounded_amount,
+    c.line_amount,
+    c.source_amount,
+    null as invoice_id,
+    null as line_no,
+    c.carried_line_id
 from ledger.carried_line as c
 where not exists (
     select from ledger.invoice_line as l

@@ -1,4 +1,4 @@
--- Traffic by hour, alerts and mail: what an alert needs to know beside the usage, what was found, and
+-- Traffic by hour, alerts and mail: what an alert needs to know beside the usage, what was found and
 -- what was or is to be mailed.
 
 -- Views that take every column of a fact are made again by the next run.
@@ -81,7 +81,7 @@ create table control.alert (
     unit text not null,
     sentence text not null,
     figures jsonb not null,
-    usage_ids bigint [] not null default '{}',
+    usage_ids bigint[] not null default '{}',
     parameters jsonb not null,
     found_at timestamptz not null default clock_timestamp(),
     constraint alert_once unique (rule_code, subject_kind, subject, window_from)
@@ -100,7 +100,7 @@ create table control.mail (
     mail_kind text not null check (mail_kind in ('alerts', 'daily_report', 'test')),
     -- Of what: a day of a report. One mail of a kind about a subject; null where any number may go.
     about text,
-    recipients text [] not null check (cardinality(recipients) > 0),
+    recipients text[] not null check (cardinality(recipients) > 0),
     mail_subject text not null,
     content bytea not null,
     status text not null default 'queued' check (status in ('queued', 'sent', 'failed')),
@@ -114,7 +114,7 @@ create table control.mail (
     check ((status = 'sent') = (sent_at is not null))
 );
 comment on table control.mail is
-'Mails to send and sent. Queued with what it tells in one transaction, sent after, marked after that.';
+'Mails to send and sent. Queued with what it tells in one transaction, then sent, then marked.';
 
 create table control.mail_alert (
     alert_id bigint primary key references control.alert (alert_id),

@@ -22,7 +22,8 @@ class ReconcileConfig(dg.Config):
 
     our_sources: list[str] = Field(description="Sources of our calls.")
     their_sources: list[str] = Field(
-        description="Sources of the carrier's records, usually of rating_mode reconcile."
+        default=[],
+        description="Sources of the carrier's records, usually of rating_mode reconcile.",
     )
     from_time: str = Field(description="Month as 2026-10, or from when on (UTC).")
     to_time: str = Field(default="", description="Until when, exclusive; empty for a month.")

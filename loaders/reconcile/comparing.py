@@ -246,16 +246,7 @@ def _pair(cursor: Any) -> None:
     _clear(cursor)
     _fill(cursor, "record", "records")
     _fill(cursor, "clock", "clock")
-    # Who is called often is on both sides thousands of times: only a look into the index for the
-    # few at about that time stays linear.
-    for method in ("hashjoin", "mergejoin"):
-        cursor.execute(f"set local enable_{method} = off")
-    # ... and for that the clock must be known before their record is looked up.
-    cursor.execute("set local join_collapse_limit = 1")
     _fill(cursor, "candidate", "candidates")
-    for method in ("hashjoin", "mergejoin"):
-        cursor.execute(f"set local enable_{method} = on")
-    cursor.execute("set local join_collapse_limit to default")
     while _fill(cursor, "pair", "best"):
         cursor.execute(
             "delete from control.reconciliation_candidate as c "

@@ -47,11 +47,19 @@ near as (
         theirs.ordinal as their_ordinal
     from ours
     cross join clocks
-    inner join theirs
-        on
-            ours.pair_key = theirs.pair_key
-            and theirs.started_at >= ours.started_at + clocks.ahead - clocks.tolerance
-            and theirs.started_at <= ours.started_at + clocks.ahead + clocks.tolerance
+    -- who is called often is on both sides thousands of times: OFFSET 0 keeps the time a part of
+    -- the look into the index, which the planner leaves out because most keys are rare (half a
+    -- million calls on each side took over nine minutes without it, half a minute with it)
+    inner join lateral (
+        select keyed.*
+        from theirs as keyed
+        where
+            keyed.pair_key = ours.pair_key
+            and keyed.started_at >= ours.started_at + clocks.ahead - clocks.tolerance
+            and keyed.started_at <= ours.started_at + clocks.ahead + clocks.tolerance
+        order by keyed.ordinal asc
+        offset 0
+    ) as theirs on true
     where
         not {{ reconcile_setting('match_callers', 'boolean') }}
         or ours.calling_number is null

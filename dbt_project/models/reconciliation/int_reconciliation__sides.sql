@@ -5,7 +5,7 @@ with ours as (
     where side = 'ours'
 ),
 
-theirs as (
+theirs as not materialized (
     select * from {{ source('control', 'reconciliation_record') }}
     where side = 'theirs'
 ),
@@ -32,7 +32,7 @@ decks as (
         and sources.cost_deck_code is not null
 ),
 
-rates as (
+rates as not materialized (
     select * from {{ source('reference', 'rate') }}
     where recorded_to = 'infinity'
 ),
@@ -43,26 +43,32 @@ again as (
         leftover.usage_id,
         taken.our_usage_id as first_our_usage_id
     from theirs as leftover
-    inner join theirs as first_one
-        on
-            leftover.pair_key = first_one.pair_key
-            and first_one.started_at
-            between leftover.started_at - make_interval(
-                secs => ({{ reconcile_setting('seconds_tolerance', 'numeric') }})::double precision
-            )
-            and leftover.started_at + make_interval(
-                secs => ({{ reconcile_setting('seconds_tolerance', 'numeric') }})::double precision
-            )
-            and (
-                leftover.calling_number is null
-                or first_one.calling_number is null
-                or leftover.calling_number = first_one.calling_number
-            )
-            and abs(leftover.seconds - first_one.seconds)
-            <= {{ reconcile_setting('seconds_tolerance', 'numeric') }}
-    inner join pairs as taken on first_one.usage_id = taken.their_usage_id
     left join pairs as own on leftover.usage_id = own.their_usage_id
-    where own.their_usage_id is null
+    -- OFFSET 0: as in int_reconciliation__candidates
+    inner join lateral (
+        select keyed.*
+        from theirs as keyed
+        where
+            keyed.pair_key = leftover.pair_key
+            and keyed.started_at >= leftover.started_at - make_interval(
+                secs => ({{ reconcile_setting('seconds_tolerance', 'numeric') }})::double precision
+            )
+            and keyed.started_at <= leftover.started_at + make_interval(
+                secs => ({{ reconcile_setting('seconds_tolerance', 'numeric') }})::double precision
+            )
+        order by keyed.ordinal asc
+        offset 0
+    ) as first_one on true
+    inner join pairs as taken on first_one.usage_id = taken.their_usage_id
+    where
+        own.their_usage_id is null
+        and (
+            leftover.calling_number is null
+            or first_one.calling_number is null
+            or leftover.calling_number = first_one.calling_number
+        )
+        and abs(leftover.seconds - first_one.seconds)
+        <= {{ reconcile_setting('seconds_tolerance', 'numeric') }}
     order by leftover.usage_id asc, first_one.ordinal asc
 ),
 

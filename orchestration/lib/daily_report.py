@@ -87,13 +87,36 @@ class DailyReport:
         ]
 
     def metadata(self) -> dict[str, str]:
-        """The tables as Markdown."""
-        return {
+        """Charts and tables as Markdown: the pages of runs show no pictures."""
+        most = max((sum(hour) for hour in self.hours), default=0) or 1
+        longest = max((row[2] or 0 for row in self.countries), default=0) or 1
+        charts = {
+            "calls_by_hour": markdown_table(
+                ("hour (UTC)", "answered", "not", "answered ▇, not ░"),
+                [
+                    (f"{hour:02d}", *calls, "".join(map(_bar, calls, (most, most), "▇░")))
+                    for hour, calls in enumerate(self.hours)
+                ],
+            ),
+            "minutes_by_country": markdown_table(
+                ("country", "minutes", ""),
+                [
+                    (f"{row[0]} {row[6] or ''}", row[2], _bar(row[2] or 0, longest, "▇"))
+                    for row in self.countries[:8]
+                ],
+            ),
+        }
+        return charts | {
             heading.lower().replace(",", "").replace("-", "_").replace(" ", "_"): markdown_table(
                 columns, rows
             )
             for heading, columns, rows in self.sections()
         }
+
+
+def _bar(value: int | Decimal, longest: int | Decimal, block: str) -> str:
+    """At least one block of what there is, thirty of the longest."""
+    return block * (max(1, round(30 * value / longest)) if value else 0)
 
 
 def a_day(text: str) -> date:

@@ -330,6 +330,8 @@ def test_the_daily_report_goes_out_once_a_day_with_pictures(
     with closing(connect(url=own.url)) as connection:
         report = daily_report.daily_report(connection, date(2026, 10, 5))
         assert report.hours[15] == (69, 0) and report.hours[16] == (0, 2)
+        chart = report.metadata()["calls_by_hour"].splitlines()
+        assert chart[2 + 15].endswith(f"| {'▇' * 30} |") and chart[2 + 16].endswith("| ░ |")
         # 40 + 29 + 2 + 1 + 56 answered of these and two.
         assert report.days[0][1:4] == (130, 128, Decimal("98.5"))
         assert daily_report.mail_report(connection, report)[0].status == "sent"

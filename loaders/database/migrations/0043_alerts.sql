@@ -1,4 +1,4 @@
--- Traffic by hour, alerts and mail: what an alert needs to know beside the usage, what was found and
+-- Traffic by hour, alerts and mail: what an alert needs to know beside usage, what was found and
 -- what was or is to be mailed.
 
 -- Views that take every column of a fact are made again by the next run.

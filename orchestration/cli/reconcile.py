@@ -1,4 +1,4 @@
-"""`ratehouse reconcile`: a carrier's bill against our own calls."""
+"""`ratehouse reconcile-carrier`: a carrier's bill against our own calls."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from orchestration.cli.output import LOOK_EXIT_CODE, print_json, print_table
 
 
 def register(app: typer.Typer) -> None:
-    """Add reconcile."""
-    app.command("reconcile")(reconcile)
+    """Add reconcile-carrier."""
+    app.command("reconcile-carrier")(reconcile)
 
 
 def reconcile(

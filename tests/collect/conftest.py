@@ -94,10 +94,11 @@ class Warehouse:
         )
 
     def everything(self) -> str:
-        """Every row of every table, as text."""
+        """Every row of every table that may be read, as text."""
         tables = self.rows(
             "select format('%I.%I', schemaname, tablename) from pg_tables "
-            "where schemaname in ('control', 'reference', 'landing')"
+            "where schemaname in ('control', 'reference', 'landing') "
+            "and has_table_privilege(format('%I.%I', schemaname, tablename), 'select')"
         )
         return "\n".join(
             row[0] for (table,) in tables for row in self.rows(f"select t::text from {table} as t")

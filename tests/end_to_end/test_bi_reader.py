@@ -51,6 +51,7 @@ def _relations(month: Month, condition: str) -> list[tuple[str, str]]:
 # What was posted, and reports of what is wrong or missing: a drafted month may have nothing of it.
 _MAY_BE_EMPTY = {
     "fct_ledger_invoice", "fct_ledger_line", "rpt_account_balance", "rpt_alert",
+    "rpt_carrier_reconciliation", "rpt_carrier_reconciliation_call",
     "rpt_charge_absent", "rpt_charge_exception", "rpt_charge_overlap", "rpt_ledger__charge",
     "rpt_ledger__usage", "rpt_missing_file", "rpt_pre_rated", "rpt_rerated_usage",
     "rpt_source_health",

@@ -17,9 +17,7 @@ clocks as (
         clock.is_main,
         make_interval(secs => (clock.quarters * 900 + clock.offset_seconds)::double precision)
             as ahead,
-        make_interval(
-            secs => ({{ reconcile_setting('start_tolerance', 'numeric') }})::double precision
-        ) as tolerance,
+        interval '1 second' * ({{ reconcile_setting('start_tolerance', 'numeric') }}) as tolerance,
         row_number() over (
             order by
                 clock.is_main desc, clock.pair_count desc, abs(clock.quarters) asc,

@@ -50,12 +50,10 @@ again as (
         from theirs as keyed
         where
             keyed.pair_key = leftover.pair_key
-            and keyed.started_at >= leftover.started_at - make_interval(
-                secs => ({{ reconcile_setting('seconds_tolerance', 'numeric') }})::double precision
-            )
-            and keyed.started_at <= leftover.started_at + make_interval(
-                secs => ({{ reconcile_setting('seconds_tolerance', 'numeric') }})::double precision
-            )
+            and keyed.started_at >= leftover.started_at - interval '1 second'
+            * ({{ reconcile_setting('seconds_tolerance', 'numeric') }})
+            and keyed.started_at <= leftover.started_at + interval '1 second'
+            * ({{ reconcile_setting('seconds_tolerance', 'numeric') }})
         order by keyed.ordinal asc
         offset 0
     ) as first_one on true

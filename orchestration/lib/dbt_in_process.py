@@ -24,6 +24,7 @@ Listener = Callable[[dict[str, Any]], None]
 
 # dbt keeps its flags, its adapter and its log in globals.
 _one_at_a_time = threading.RLock()
+_macros_as_parsed: dict[str, tuple[str, ...]] = {}
 # Said while a node ends or is left out; all others are not worth translating.
 _HEARD = {
     "LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResult", "SkippingDetails",
@@ -148,7 +149,17 @@ def parsed_project() -> Manifest:
     with _one_at_a_time:
         if _kept is None or (_kept.path, _kept.written) != (path, written):
             _kept = _Kept(path, written, Manifest.from_msgpack(path.read_bytes()))
+            # While dbt compiles, it adds what it meets: for another target, that is not the same.
+            _macros_as_parsed.clear()
+            _macros_as_parsed.update(
+                (key, tuple(node.depends_on.macros)) for key, node in _kept.manifest.nodes.items()
+            )
         return _kept.manifest
+
+
+def macros_of(key: str) -> tuple[str, ...]:
+    """The macros that a node names, as dbt found them when it parsed the project."""
+    return _macros_as_parsed[key]
 
 
 def move(manifest: Manifest, place: Place) -> None:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from loaders import database
 from orchestration.lib import manifest as parsed
 from orchestration.lib import paths
-from orchestration.lib.dbt_in_process import Outcome, invoke, parsed_project
+from orchestration.lib.dbt_in_process import Outcome, invoke, macros_of, parsed_project
 from orchestration.lib.manifest import Place
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Parts:
             return False
         if (
             not hasattr(node, "test_metadata")
-            and self._named_by(node.depends_on.macros) is Part.run
+            and self._named_by(macros_of(node.unique_id)) is Part.run
         ):
             return False
         return any(self._has_history(parent) for parent in node.depends_on.nodes)
@@ -127,7 +127,7 @@ class Parts:
         if materialized != "view":
             return materialized == "run_fact"
         node = self._manifest.nodes[key]
-        if self._named_by(node.depends_on.macros) is Part.run:
+        if self._named_by(macros_of(node.unique_id)) is Part.run:
             return False
         return any(self._has_history(parent) for parent in node.depends_on.nodes)
 
@@ -145,7 +145,7 @@ class Parts:
             return Part.reference
         if node.config.materialized != "view":
             return Part.run
-        part = self._named_by(node.depends_on.macros)
+        part = self._named_by(macros_of(node.unique_id))
         for parent in node.depends_on.nodes:
             # Facts are never dropped; a work table and a lookup fall with the views on them.
             if self._materialized(parent) != "run_fact":
